@@ -1,0 +1,318 @@
+"""Camera intrinsics, lens distortion, and turning one camera's images into another's.
+
+Pixel convention: (0, 0) is the image's top-left *corner*, so the pixel in column u and row v has
+its centre at (u + 0.5, v + 0.5), and cx = width / 2 is the middle of the image. Resizing is then a
+plain scaling. OpenCV and ROS count from the centre of the first pixel instead; their cx and cy are
+smaller by 0.5. Only `Camera.from_camera_info` and `Camera.matrix_opencv` cross that border.
+
+Optical axes are OpenCV's: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+# How many coefficients each model of sensor_msgs/CameraInfo may have (missing ones are zero).
+DISTORTION_LENGTHS = {
+    'none': (0,),
+    'plumb_bob': (4, 5),  # k1 k2 p1 p2 [k3]
+    'rational_polynomial': (8, 12, 14),  # k1 k2 p1 p2 k3..k6 [s1..s4 [tx ty]]
+    'equidistant': (4,),  # k1..k4 of the angle (OpenCV's fisheye)
+}
+_MINIMUM_COVERAGE = 0.7
+
+
+class InvalidCamera(ValueError):
+    """Intrinsics that no camera has."""
+
+
+class CameraMismatch(ValueError):
+    """A camera sees too little of what another one would see."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics of a camera; lengths in pixels, measured from the image's top-left corner.
+
+    Raises `InvalidCamera` for sizes, focal lengths or coefficients that make no sense.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str = 'none'
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ('width', 'height'):
+            size = getattr(self, name)
+            if isinstance(size, bool) or int(size) != size or size <= 0:
+                raise InvalidCamera(f'camera {name} must be a positive whole number, not {size!r}')
+            object.__setattr__(self, name, int(size))
+        for name in ('fx', 'fy', 'cx', 'cy'):
+            value = float(getattr(self, name))
+            if not math.isfinite(value) or (name in ('fx', 'fy') and value <= 0):
+                wanted = 'positive' if name in ('fx', 'fy') else 'finite'
+                raise InvalidCamera(f'camera {name} must be {wanted}, not {value}')
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, 'distortion', tuple(float(k) for k in self.distortion))
+        if self.distortion_model not in DISTORTION_LENGTHS:
+            raise InvalidCamera(
+                f'distortion model {self.distortion_model!r} is not known; '
+                f'known are {", ".join(DISTORTION_LENGTHS)}'
+            )
+        if len(self.distortion) not in DISTORTION_LENGTHS[self.distortion_model]:
+            lengths = ' or '.join(map(str, DISTORTION_LENGTHS[self.distortion_model]))
+            raise InvalidCamera(
+                f'distortion model {self.distortion_model} takes {lengths} coefficients, '
+                f'not {len(self.distortion)}'
+            )
+        if not all(map(math.isfinite, self.distortion)):
+            raise InvalidCamera(f'distortion coefficients must be finite, not {self.distortion}')
+
+    @classmethod
+    def from_camera_info(
+        cls,
+        width: int,
+        height: int,
+        K: Sequence[float],
+        distortion_model: str = '',
+        D: Sequence[float] = (),
+    ) -> Camera:
+        """The fields of a sensor_msgs/CameraInfo; K is row-major 3x3, centres at integers."""
+        K = [float(k) for k in K]
+        if len(K) != 9:
+            raise InvalidCamera(f'K of a CameraInfo has 9 numbers, not {len(K)}')
+        if K[0] == 0:
+            raise InvalidCamera('the camera is not calibrated: K of its CameraInfo is zero')
+        if abs(K[1]) > 1e-3 * abs(K[0]):
+            raise InvalidCamera(f'a camera with skewed pixels (K[1] = {K[1]:g}) is not supported')
+        model, D = _tidy_distortion(distortion_model, [float(d) for d in D])
+        return cls(width, height, K[0], K[4], K[2] + 0.5, K[5] + 0.5, model, D)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Camera:
+        """Inverse of `to_dict`."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InvalidCamera(f'a camera has no {", ".join(map(repr, unknown))}')
+        try:
+            return cls(**values)
+        except InvalidCamera:
+            raise
+        except (TypeError, ValueError) as error:
+            raise InvalidCamera(f'camera entries missing or of a wrong type: {error}') from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, as YAML and JSON take them."""
+        return {**asdict(self), 'distortion': list(self.distortion)}
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The camera whose images are this one's, scaled to another size."""
+        x, y = width / self.width, height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * x,
+            fy=self.fy * y,
+            cx=self.cx * x,
+            cy=self.cy * y,
+        )
+
+    def undistorted(self) -> Camera:
+        """The pinhole camera of the same size, focal length and centre."""
+        return replace(self, distortion_model='none', distortion=())
+
+    def matrix_opencv(self) -> np.ndarray:
+        """[3, 3] float64, with pixel centres at integers, for OpenCV's functions and ROS."""
+        return np.array(
+            [[self.fx, 0.0, self.cx - 0.5], [0.0, self.fy, self.cy - 0.5], [0.0, 0.0, 1.0]]
+        )
+
+    def rays(self, stride: int = 1) -> torch.Tensor:
+        """[height // stride, width // stride, 3] float32: directions with z = 1, optical axes.
+
+        Each goes through the centre of a block of stride x stride pixels.
+        """
+        import torch  # here, because reading datasets and bags should not wait for it
+
+        self._must_be_pinhole('rays are cast by')
+        u = (torch.arange(self.width // stride, dtype=torch.float64) + 0.5) * stride
+        v = (torch.arange(self.height // stride, dtype=torch.float64) + 0.5) * stride
+        y, x = torch.meshgrid((v - self.cy) / self.fy, (u - self.cx) / self.fx, indexing='ij')
+        return torch.stack([x, y, torch.ones_like(x)], dim=-1).float()
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Where points [..., 3] in front of the camera (optical axes) appear: [..., 2] float64.
+
+        Points that the distortion model cannot describe (beyond the angle at which its polynomial
+        folds back), or that are not in front, are NaN.
+        """
+        points = np.asarray(points, np.float64)
+        z = points[..., 2:]
+        xy = np.divide(points[..., :2], z, out=np.full_like(points[..., :2], np.nan), where=z > 0)
+        return self._distort(xy) * (self.fx, self.fy) + (self.cx, self.cy)
+
+    def _distort(self, xy: np.ndarray) -> np.ndarray:
+        """Normalised image coordinates [..., 2] of the pinhole -> those behind the lens."""
+        if self.distortion_model == 'none':
+            return xy
+        flat = xy.reshape(-1, 2)
+        described = np.linalg.norm(flat, axis=1) < self._largest_radius()  # False for NaN
+        out = np.full_like(flat, np.nan)
+        if described.any():
+            coefficients = np.array(self.distortion)
+            kept = np.ascontiguousarray(flat[described])
+            if self.distortion_model == 'equidistant':
+                bent = cv2.fisheye.distortPoints(kept[:, None], np.eye(3), coefficients)
+            else:
+                solid = np.column_stack([kept, np.ones(len(kept))])
+                nothing = np.zeros(3)
+                bent, _ = cv2.projectPoints(solid, nothing, nothing, np.eye(3), coefficients)
+            out[described] = bent[:, 0]
+        return out.reshape(xy.shape)
+
+    def _largest_radius(self) -> float:
+        """The radius at which the distortion stops growing; beyond, its polynomial folds back."""
+        radius = np.tan(np.linspace(0, math.radians(89.5), 5000))
+        if self.distortion_model == 'equidistant':
+            theta = np.arctan(radius)
+            k = self.distortion
+            bent = theta * (1 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
+        else:
+            k1, k2, _, _, k3, k4, k5, k6 = (*self.distortion, *[0.0] * 8)[:8]
+            r2 = radius**2
+            numerator = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+            denominator = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
+            bent = radius * numerator / np.where(denominator > 0, denominator, np.inf)
+        folds = np.flatnonzero(np.diff(bent) <= 0)
+        return float(radius[folds[0]]) if folds.size else math.inf
+
+    def _must_be_pinhole(self, whose: str) -> None:
+        if self.distortion_model != 'none':
+            raise InvalidCamera(
+                f'{whose} an undistorted camera; this one has {self.distortion_model} distortion: '
+                'use camera.undistorted()'
+            )
+
+
+class ImageAdapter:
+    """Turns images of `source` into what `target` would see: undistorts, scales, crops.
+
+    Both look the same way from the same place. What the source does not see is black. Raises
+    `CameraMismatch` when less than 70 % of the target's image would be seen.
+
+    Shrinking averages over the area of each target pixel, because sampling a larger image pixel by
+    pixel aliases. The look-up tables are computed once, so keep the adapter.
+    """
+
+    def __init__(self, source: Camera, target: Camera) -> None:
+        target._must_be_pinhole('images are adapted to')
+        self.source, self.target = source, target
+        resized = source.resized(target.width, target.height)
+        # To 0.002 px: intrinsics that went through text differ in the last digits.
+        self._only_resizes = source.distortion_model == 'none' and np.allclose(
+            resized.matrix_opencv(), target.matrix_opencv(), rtol=0, atol=0.002
+        )
+        if self._only_resizes:
+            self.coverage = 1.0
+            return
+        shrink_x, shrink_y = source.fx / target.fx, source.fy / target.fy
+        # A very large source is first reduced to about twice the target's resolution, then sampled
+        # at about its own resolution, several times in each target pixel, whose mean is taken.
+        first = max(1, int(min(shrink_x, shrink_y) / 2))
+        self._reduced = source.resized(-(-source.width // first), -(-source.height // first))
+        fine = target.resized(
+            target.width * max(1, math.ceil(shrink_x / first - 0.01)),
+            target.height * max(1, math.ceil(shrink_y / first - 0.01)),
+        )
+        self._map_x, self._map_y, self.coverage = _sampling_maps(self._reduced, fine)
+        if self.coverage < _MINIMUM_COVERAGE:
+            raise CameraMismatch(
+                f'the camera ({_describe(source)}) sees only {100 * self.coverage:.0f} % of the '
+                f'view that is needed ({_describe(target)}) and must see at least '
+                f'{100 * _MINIMUM_COVERAGE:.0f} %: use a lens as wide as the one the environment '
+                'was built with'
+            )
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """uint8 [source.height, source.width, 3] -> uint8 [target.height, target.width, 3]."""
+        expected = (self.source.height, self.source.width, 3)
+        if image.dtype != np.uint8 or image.shape != expected:
+            raise ValueError(
+                f'expected a uint8 image of shape {expected}, got {image.dtype} {image.shape}'
+            )
+        if self._only_resizes:
+            return _resize(image, self.target)
+        image = cv2.remap(
+            _resize(image, self._reduced),
+            self._map_x,
+            self._map_y,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+        )
+        return _resize(image, self.target)
+
+
+def _tidy_distortion(model: str, D: list[float]) -> tuple[str, tuple[float, ...]]:
+    """Drivers' many ways of saying 'none', and coefficients cut short or padded with zeros."""
+    polynomial = model in ('plumb_bob', 'rational_polynomial')
+    if not D or (not any(D) and model != 'equidistant'):
+        # An equidistant lens without coefficients still is a fisheye, any other one is a pinhole.
+        return ('equidistant', (0.0,) * 4) if model == 'equidistant' else ('none', ())
+    if polynomial and len(D) == 8 and not any(D[5:]):
+        return 'plumb_bob', tuple(D[:5])
+    if model == 'rational_polynomial' and len(D) in (4, 5):
+        return 'plumb_bob', tuple(D)
+    if model == 'plumb_bob' and len(D) in DISTORTION_LENGTHS['rational_polynomial']:
+        return 'rational_polynomial', tuple(D)
+    return model, tuple(D)
+
+
+def _sampling_maps(source: Camera, target: Camera) -> tuple[np.ndarray, np.ndarray, float]:
+    """Where to look in the source for each target pixel (OpenCV indices), and the share inside."""
+    u = (np.arange(target.width) + 0.5 - target.cx) / target.fx
+    v = (np.arange(target.height) + 0.5 - target.cy) / target.fy
+    x, y = np.meshgrid(u, v)
+    pixels = source.project(np.stack([x, y, np.ones_like(x)], axis=-1))
+    size = (source.width, source.height)
+    with np.errstate(invalid='ignore'):
+        inside = np.all((pixels >= 0) & (pixels <= size), axis=-1)
+    # Half a pixel at the border has no neighbour to blend with: it repeats the border pixel.
+    # What is outside looks at a place far enough to be all black.
+    index = np.clip(pixels - 0.5, 0, np.array(size) - 1)
+    index = np.where(inside[..., None], index, -2).astype(np.float32)
+    return (
+        np.ascontiguousarray(index[..., 0]),
+        np.ascontiguousarray(index[..., 1]),
+        float(inside.mean()),
+    )
+
+
+def _resize(image: np.ndarray, to: Camera) -> np.ndarray:
+    height, width = image.shape[:2]
+    if (width, height) == (to.width, to.height):
+        return image
+    shrinks = to.width <= width and to.height <= height
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (to.width, to.height), interpolation=interpolation)
+
+
+def _describe(camera: Camera) -> str:
+    across = math.degrees(
+        math.atan(camera.cx / camera.fx) + math.atan((camera.width - camera.cx) / camera.fx)
+    )
+    return f'{camera.width}x{camera.height}, f = {camera.fx:.0f} px, about {across:.0f} deg wide'
