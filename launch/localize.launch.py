@@ -1,0 +1,115 @@
+"""Localize a robot by its camera: the node, and RViz if asked for.
+
+Bare, this starts in the demo environment; `ros2 launch posemap_ros localize.launch.py --show-args` lists
+the arguments. Arguments for parameters are empty by default, which leaves them to the parameter file.
+"""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node, SetParameter
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+# Launch arguments that, when given, go before the parameter file.
+_PARAMETERS = {
+    'environment': 'Folder of the trained environment; empty: the demo environment.',
+    'image_transport': 'raw, or compressed for <image_topic>/compressed.',
+    'tf_mode': 'map_to_odom, map_to_base, map_to_camera or none.',
+    'camera_frame': "Optical frame of the camera; empty: the images' frame_id.",
+    'device': 'auto, cpu or cuda.',
+}
+
+# /tf and /tf_static are absolute names, the same in every namespace: fine for one robot. Several robots,
+# whose frames have the same names, each need a tree of their own, which these make; with one robot in
+# the root namespace they change nothing.
+_TF_REMAPPINGS = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    share = FindPackageShare('posemap_ros')
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=PathJoinSubstitution([share, 'config', 'localize.yaml']),
+                description='Parameters of the node, see config/localize.yaml.',
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value='', description=text)
+                for name, text in _PARAMETERS.items()
+            ),
+            DeclareLaunchArgument(
+                'image_topic', default_value='image', description='Topic of the camera images.'
+            ),
+            DeclareLaunchArgument(
+                'camera_info_topic',
+                default_value='camera_info',
+                description="Topic of the camera's calibration.",
+            ),
+            DeclareLaunchArgument(
+                'use_sim_time',
+                default_value='false',
+                choices=['true', 'false', 'True', 'False'],
+                description='Follow /clock, of a simulation or of `ros2 bag play --clock`.',
+            ),
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of the robot.'
+            ),
+            DeclareLaunchArgument(
+                'log_level', default_value='info', description='debug, info, warn or error.'
+            ),
+            DeclareLaunchArgument(
+                'use_rviz',
+                default_value='false',
+                choices=['true', 'false', 'True', 'False'],
+                description='Start RViz as well.',
+            ),
+            GroupAction(
+                [
+                    SetParameter('use_sim_time', LaunchConfiguration('use_sim_time')),
+                    OpaqueFunction(function=_localizer),
+                    Node(
+                        package='rviz2',
+                        executable='rviz2',
+                        namespace=LaunchConfiguration('namespace'),
+                        arguments=['-d', PathJoinSubstitution([share, 'config', 'localize.rviz'])],
+                        remappings=_TF_REMAPPINGS,
+                        condition=IfCondition(LaunchConfiguration('use_rviz')),
+                    ),
+                ]
+            ),
+        ]
+    )
+
+
+def _localizer(context: LaunchContext) -> list[Node]:
+    """The node, with the parameters that were given as arguments."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in _PARAMETERS}
+    return [
+        Node(
+            package='posemap_ros',
+            executable='localize',
+            name='posemap',
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[
+                ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
+                # As text: a folder named 2024 is no number.
+                {
+                    name: ParameterValue(value, value_type=str)
+                    for name, value in given.items()
+                    if value
+                },
+            ],
+            remappings=[
+                ('image', LaunchConfiguration('image_topic')),
+                ('image/compressed', [LaunchConfiguration('image_topic'), '/compressed']),
+                ('camera_info', LaunchConfiguration('camera_info_topic')),
+                *_TF_REMAPPINGS,
+            ],
+            arguments=['--ros-args', '--log-level', ['posemap:=', LaunchConfiguration('log_level')]],
+            output='screen',
+        )
+    ]

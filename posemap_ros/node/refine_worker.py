@@ -1,0 +1,79 @@
+"""The child process of refinement.py: aligns an environment on the frames in a folder.
+
+Reads job.json and images.npy from the folder given as its only argument. Writes lines of JSON to standard
+output: {"progress": [fraction, text]}, and at the end {"result": {...}} or {"error": sentence}. Stops
+when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+_NICENESS = 10
+_OOM_SCORE = 800  # of 1000
+
+
+def main() -> None:
+    """Entry point of ``python -m posemap_ros.node.refine_worker FOLDER``."""
+    # Whatever a library prints must not get between the lines of JSON.
+    reports = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    _step_back()
+    try:
+        answer = {'result': _align(Path(sys.argv[1]), reports)}
+    except KeyboardInterrupt:
+        answer = {'error': 'it was stopped'}
+    except Exception as error:  # whatever it is, the node has to tell it to whoever asked
+        answer = {'error': f'{type(error).__name__}: {" ".join(str(error).split())}'}
+    _report(reports, answer)
+
+
+def _align(folder: Path, reports: TextIO) -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    from posemap_ros.alignment import align_environment
+
+    job = json.loads((folder / 'job.json').read_text())
+    torch.set_num_threads(job['threads'])
+    result = align_environment(
+        Path(job['environment']),
+        np.load(folder / 'images.npy'),
+        seconds=job['seconds'],
+        steps=None,
+        device=job['device'],
+        progress=lambda fraction, text: _report(reports, {'progress': [float(fraction), text]}),
+    )
+    return dataclasses.asdict(result)
+
+
+def _report(reports: TextIO, answer: dict[str, Any]) -> None:
+    reports.write(json.dumps(answer, default=float) + '\n')
+
+
+def _step_back() -> None:
+    """Let localization go first: for the processor, and for who has to go when memory runs out."""
+    os.nice(_NICENESS)
+    with suppress(OSError):  # not Linux, or not allowed
+        Path('/proc/self/oom_score_adj').write_text(str(_OOM_SCORE))
+
+
+def _stop_at_end_of_input() -> None:
+    # Not sys.stdin: a thread that waits in it keeps the interpreter from ending in peace.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == '__main__':
+    main()
