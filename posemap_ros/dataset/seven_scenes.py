@@ -1,0 +1,82 @@
+"""Microsoft 7-Scenes (Shotton et al., CVPR 2013): seq-*/frame-*.color.png and .pose.txt.
+
+Poses are camera to world, metres, OpenCV axes. The dataset comes without intrinsics: the colour
+camera's focal length is about 525 px at 640x480 (585 is the depth camera's).
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.dataset.errors import DatasetError, some
+from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
+from posemap_ros.dataset.pose_matrix import checked_pose
+from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+
+_COLOUR_CAMERA = Camera(640, 480, fx=525.0, fy=525.0, cx=320.0, cy=240.0)
+_logger = logging.getLogger(__name__)
+
+
+def recognises(root: Path) -> bool:
+    """Does the folder look like a scene of 7-Scenes?"""
+    return any(root.glob('seq-*/frame-*.color.*'))
+
+
+def read(root: Path) -> PosedImages:
+    """All sequences of a scene, in order; frames are called like 'seq-01/frame-000050'.
+
+    Frames whose pose is NaN, which is how the dataset says that tracking was lost, are left out
+    with a warning. An image without a pose file is an error: part of the dataset is missing.
+    """
+    images = sorted(path for path in root.glob('seq-*/frame-*.color.*') if path.suffix in SUFFIXES)
+    if not images:
+        raise DatasetError(f'{root}: there is no seq-*/frame-*.color.png or .jpg')
+    frames, without_pose, lost = [], [], []
+    for path in images:
+        stem = path.name.removesuffix(f'.color{path.suffix}')
+        name = f'{path.parent.name}/{stem}'
+        pose_path = path.with_name(f'{stem}.pose.txt')
+        try:
+            matrix = _parse(pose_path)
+        except FileNotFoundError:
+            without_pose.append(name)
+            continue
+        if np.isnan(matrix).any():
+            lost.append(name)
+        else:
+            frames.append(PosedFrame(name, path, checked_pose(matrix, str(pose_path))))
+    if without_pose:
+        raise DatasetError(
+            f'{root}: {some(without_pose, "image")} without a .pose.txt; '
+            'complete the dataset or remove those images'
+        )
+    if lost:
+        note = f'{root}: {some(lost, "frame")} left out, tracking was lost there (pose is NaN)'
+        if not frames:
+            raise DatasetError(f'{note}; no frame remains')
+        _logger.warning(note)
+    return PosedImages(root, _camera(images[0]), tuple(frames))
+
+
+def _camera(image: Path) -> Camera:
+    width, height = read_image_size(image)
+    if width * _COLOUR_CAMERA.height != height * _COLOUR_CAMERA.width:
+        raise DatasetError(
+            f'{image}: 7-Scenes images have the shape of 640x480, this one is {width}x{height}; '
+            'give another camera by a transforms.json'
+        )
+    return _COLOUR_CAMERA.resized(width, height)
+
+
+def _parse(path: Path) -> np.ndarray:
+    try:
+        numbers = [float(word) for word in path.read_text().split()]
+    except ValueError:
+        raise DatasetError(f'{path}: the pose is not a matrix of numbers') from None
+    if len(numbers) != 16:
+        raise DatasetError(f'{path}: the pose must have 16 numbers, not {len(numbers)}')
+    return np.reshape(numbers, (4, 4))

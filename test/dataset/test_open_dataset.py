@@ -1,0 +1,251 @@
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import DatasetError, PosedFrame, open_dataset, write_transforms_json
+from posemap_ros.dataset.image_io import write_image
+
+CAMERA = Camera(32, 24, 30.5, 30.25, 16.5, 12.25)
+MIRROR = np.diag([1, 1, -1, 1]).tolist()
+
+
+def pose(i):
+    c, s = np.cos(0.1 * i), np.sin(0.1 * i)
+    return np.array([[c, 0, s, 0.2 * i], [0, 1, 0, 1.5], [-s, 0, c, -0.1 * i], [0, 0, 0, 1]])
+
+
+def write_own(root, n=4, camera=CAMERA, **extra):
+    (root / 'images').mkdir()
+    frames = []
+    for i in range(n):
+        path = root / 'images' / f'{i:06d}.png'
+        write_image(path, np.full((camera.height, camera.width, 3), i, np.uint8))
+        frames.append(PosedFrame(f'images/{i:06d}', path, pose(i), 1_700_000_000_000_000_001 + i))
+    write_transforms_json(root, camera, frames, extra)
+    return root
+
+
+def write_seven_scenes(root, sequences=2, frames=3, suffix='.png', size=(64, 48)):
+    for s in range(1, sequences + 1):
+        folder = root / f'seq-{s:02d}'
+        folder.mkdir(parents=True)
+        for i in range(frames):
+            image = np.full((size[1], size[0], 3), i, np.uint8)
+            write_image(folder / f'frame-{i:06d}.color{suffix}', image)
+            np.savetxt(folder / f'frame-{i:06d}.pose.txt', pose(i))
+            (folder / f'frame-{i:06d}.depth.png').write_bytes(b'')
+    return root
+
+
+def edit(root, change):
+    """Rewrite transforms.json after `change` has been at its content."""
+    path = root / 'transforms.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+# --- our own form
+
+
+@pytest.mark.parametrize(
+    'camera',
+    [
+        CAMERA,
+        Camera(32, 24, 30, 30, 16, 12, 'plumb_bob', (0.1, -0.2, 0.01, 0.02, 0.003)),
+        Camera(32, 24, 30, 30, 16, 12, 'equidistant', (0.1, -0.2, 0.01, 0.02)),
+        Camera(32, 24, 30, 30, 16, 12, 'equidistant', (0.0, 0, 0, 0)),
+        Camera(32, 24, 30, 30, 16, 12, 'rational_polynomial', tuple(np.arange(1, 9) / 100)),
+        Camera(32, 24, 30, 30, 16, 12, 'rational_polynomial', tuple(np.arange(1, 15) / 100)),
+    ],
+)
+def test_what_was_written_is_read(tmp_path, camera):
+    dataset = open_dataset(write_own(tmp_path, camera=camera))
+    assert dataset.camera == camera
+    assert [frame.name for frame in dataset.frames] == [f'images/{i:06d}' for i in range(4)]
+    assert [frame.stamp_ns for frame in dataset.frames][1] == 1_700_000_000_000_000_002
+    np.testing.assert_allclose(dataset.poses, [pose(i) for i in range(4)], atol=1e-15)
+    assert dataset.load(3).shape == (24, 32, 3) and dataset.load(3).max() == 3
+
+
+def test_the_file_is_nerfstudios(tmp_path):
+    """Keys and axes as nerfstudio documents them: OpenGL, so y and z of the camera are flipped."""
+    write_own(tmp_path, bag='drive.mcap')
+    content = json.loads((tmp_path / 'transforms.json').read_text())
+    assert content['camera_model'] == 'PINHOLE' and content['bag'] == 'drive.mcap'
+    shared = {key: content[key] for key in ('w', 'h', 'fl_x', 'fl_y', 'cx', 'cy')}
+    assert shared == {'w': 32, 'h': 24, 'fl_x': 30.5, 'fl_y': 30.25, 'cx': 16.5, 'cy': 12.25}
+    frame = content['frames'][2]
+    assert frame['file_path'] == 'images/000002.png'
+    T = np.array(frame['transform_matrix'])
+    np.testing.assert_allclose(T[:, 0], pose(2)[:, 0])
+    np.testing.assert_allclose(T[:, 1:3], -pose(2)[:, 1:3])
+    np.testing.assert_allclose(T[:, 3], pose(2)[:, 3])
+
+
+def test_instant_ngps_angle_of_view_is_enough(tmp_path):
+    write_own(tmp_path)
+
+    def only_angle(content):
+        for key in ('camera_model', 'w', 'h', 'fl_x', 'fl_y', 'cx', 'cy'):
+            del content[key]
+        content['camera_angle_x'] = 2 * np.arctan(16 / 40)
+
+    edit(tmp_path, only_angle)
+    camera = open_dataset(tmp_path).camera
+    assert (camera.width, camera.height, camera.cx, camera.cy) == (32, 24, 16, 12)
+    assert (camera.fx, camera.fy) == pytest.approx((40, 40))
+
+
+def test_frames_may_repeat_the_shared_intrinsics_but_not_change_them(tmp_path):
+    write_own(tmp_path)
+    edit(tmp_path, lambda content: content['frames'][2].update(fl_x=30.5))
+    assert len(open_dataset(tmp_path)) == 4
+    edit(tmp_path, lambda content: content['frames'][2].update(fl_x=31))
+    with pytest.raises(DatasetError, match='images/000002 has other intrinsics'):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'word'),
+    [
+        (lambda c: c.pop('frames'), '"frames"'),
+        (lambda c: c.update(frames=[]), '"frames"'),
+        (lambda c: c['frames'][1].pop('file_path'), 'frame 1 has no "file_path"'),
+        (lambda c: c['frames'][1].pop('transform_matrix'), '000001.*no "transform_matrix"'),
+        (lambda c: c['frames'][1].update(file_path='../../x.jpg'), 'outside the dataset'),
+        (lambda c: c['frames'][1].update(file_path='/etc/x.jpg'), 'outside the dataset'),
+        (lambda c: c['frames'][1].update(file_path='images/a.exr'), 'not a .jpg or .png'),
+        (lambda c: c['frames'][1].update(file_path='a/9.png'), r'1 image \(a/9\) is listed'),
+        (lambda c: c['frames'][1].update(file_path='images/000000.png'), 'more than once'),
+        (lambda c: c['frames'][1].update(stamp_ns='now'), 'stamp_ns'),
+        (lambda c: c['frames'][1]['transform_matrix'][0].__setitem__(0, float('nan')), 'NaN'),
+        (lambda c: c['frames'][1].update(transform_matrix=MIRROR), 'reflection'),
+        (lambda c: c.pop('fl_x'), 'fl_x'),
+        (lambda c: c.update(fl_x='wide'), 'not numbers'),
+        (lambda c: c.update(fl_x=-3), 'fx must be positive'),
+        (lambda c: c.update(camera_model='EQUIRECTANGULAR'), 'EQUIRECTANGULAR'),
+        (lambda c: c.update(camera_model='OPENCV', k4=0.1), 'k4'),
+    ],
+)
+def test_faults_in_transforms_json_are_named(tmp_path, change, word):
+    write_own(tmp_path)
+    edit(tmp_path, change)
+    with pytest.raises(DatasetError, match=word):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize('content', ['', '{"frames": [', '[1, 2]', '[' * 100_000])
+def test_broken_json_is_refused(tmp_path, content):
+    (tmp_path / 'transforms.json').write_text(content)
+    with pytest.raises(DatasetError, match='transforms.json'):
+        open_dataset(tmp_path)
+
+
+# --- 7-Scenes
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_seven_scenes(tmp_path, suffix):
+    dataset = open_dataset(write_seven_scenes(tmp_path, suffix=suffix))
+    assert [frame.name for frame in dataset.frames] == [
+        f'seq-{s:02d}/frame-{i:06d}' for s in (1, 2) for i in range(3)
+    ]
+    assert dataset.camera == Camera(64, 48, 52.5, 52.5, 32, 24)
+    np.testing.assert_allclose(dataset.poses[4], pose(1), atol=1e-12)
+    assert dataset.load(5).shape == (48, 64, 3)
+
+
+def test_frames_where_tracking_was_lost_are_left_out_with_a_warning(tmp_path, caplog):
+    write_seven_scenes(tmp_path)
+    np.savetxt(tmp_path / 'seq-01' / 'frame-000001.pose.txt', np.full((4, 4), np.nan))
+    with caplog.at_level(logging.WARNING):
+        dataset = open_dataset(tmp_path)
+    assert len(dataset) == 5
+    assert '1 frame (seq-01/frame-000001) is left out' in caplog.text
+
+
+def test_all_tracking_lost(tmp_path):
+    write_seven_scenes(tmp_path, sequences=1, frames=1)
+    np.savetxt(tmp_path / 'seq-01' / 'frame-000000.pose.txt', np.full((4, 4), np.nan))
+    with pytest.raises(DatasetError, match='no frame remains'):
+        open_dataset(tmp_path)
+
+
+def test_images_without_a_pose_are_refused(tmp_path):
+    write_seven_scenes(tmp_path)
+    (tmp_path / 'seq-02' / 'frame-000002.pose.txt').unlink()
+    with pytest.raises(DatasetError, match=r'1 image \(seq-02/frame-000002\) is without a .pose'):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('content', 'word'), [('', '16 numbers, not 0'), ('1 2 x', 'numbers'), ('1 ' * 15, 'not 15')]
+)
+def test_broken_pose_files_are_named(tmp_path, content, word):
+    write_seven_scenes(tmp_path)
+    (tmp_path / 'seq-01' / 'frame-000000.pose.txt').write_text(content)
+    with pytest.raises(DatasetError, match=f'seq-01/frame-000000.pose.txt: .*{word}'):
+        open_dataset(tmp_path)
+
+
+def test_a_wrong_rotation_is_named(tmp_path):
+    write_seven_scenes(tmp_path)
+    path = tmp_path / 'seq-01' / 'frame-000002.pose.txt'
+    np.savetxt(path, np.diag([1, -1, 1, 1]))
+    with pytest.raises(DatasetError, match=f'{path}: the rotation is a reflection'):
+        open_dataset(tmp_path)
+
+
+def test_images_of_another_shape_are_refused(tmp_path):
+    write_seven_scenes(tmp_path, size=(64, 36))
+    with pytest.raises(DatasetError, match='64x36'):
+        open_dataset(tmp_path)
+
+
+# --- finding the reader, splits
+
+
+def test_folders_that_are_no_dataset(tmp_path):
+    with pytest.raises(DatasetError, match='nowhere: the dataset is not there'):
+        open_dataset(tmp_path / 'nowhere')
+    with pytest.raises(DatasetError, match='no dataset of a known kind'):
+        open_dataset(tmp_path)
+    write_seven_scenes(tmp_path)
+    with pytest.raises(DatasetError, match='give its parent'):
+        open_dataset(tmp_path / 'seq-01')
+    with pytest.raises(DatasetError, match='is a file'):
+        open_dataset(tmp_path / 'seq-01' / 'frame-000000.pose.txt')
+
+
+def test_a_split_selects_by_name(tmp_path):
+    write_seven_scenes(tmp_path)
+    split = tmp_path / 'train.txt'
+    split.write_text('# held out\r\nseq-02/frame-000001\r\n\r\nseq-01/frame-000000\r\n')
+    dataset = open_dataset(tmp_path, split)
+    names = [frame.name for frame in dataset.frames]
+    assert names == ['seq-02/frame-000001', 'seq-01/frame-000000']
+
+
+@pytest.mark.parametrize(
+    ('content', 'word'),
+    [
+        (b'seq-09/frame-000001', r'1 frame \(seq-09/frame-000001\) is not in the dataset'),
+        (b'', 'names no frame'),
+        (b'\xff\xfe\x00', 'not a text file'),
+        (b'seq-01/frame-000000\nseq-01/frame-000000', 'more than once'),
+    ],
+)
+def test_broken_splits_are_refused(tmp_path, content, word):
+    write_seven_scenes(tmp_path)
+    (tmp_path / 'split.txt').write_bytes(content)
+    with pytest.raises(DatasetError, match=word):
+        open_dataset(tmp_path, tmp_path / 'split.txt')
+
+
+def test_a_missing_split_is_named(tmp_path):
+    with pytest.raises(DatasetError, match='nothing.txt.*No such file'):
+        open_dataset(write_seven_scenes(tmp_path), tmp_path / 'nothing.txt')
