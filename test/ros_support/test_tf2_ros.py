@@ -1,8 +1,8 @@
 """
 Behaviour of tf2_ros that the node relies on.
 
-Runs against whichever tf2_ros is installed: the real one beside a ROS installation, the stand-in elsewhere. What passes
-here on both is what makes the stand-in trustworthy.
+Runs against whichever tf2_ros is installed: the real one beside a ROS installation, the stand-in
+elsewhere. What passes here on both is what makes the stand-in trustworthy.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def buffer():
 
 @pytest.fixture
 def robot(buffer):
-    """map -> odom is 1 m forward at 1 s and 3 m at 3 s; odom -> base turns left; base -> camera is static."""
+    """
+    map -> odom is 1 m forward at 1 s and 3 m at 3 s; odom -> base turns left; base -> camera is
+    static.
+    """
     for seconds in (1.0, 3.0):
         buffer.set_transform(stamped('map', 'odom', seconds, xyz=(seconds, 0.0, 0.0)), 'test')
         buffer.set_transform(
@@ -72,7 +75,8 @@ def robot(buffer):
 
 
 def test_a_chain_is_composed_from_the_root_down(robot):
-    # The camera is 0.5 m ahead of a base that looks left, so it lies 0.5 m further along the map's y.
+    # The camera is 0.5 m ahead of a base that looks left, so it lies 0.5 m further along the map's
+    # y.
     found = robot.lookup_transform('map', 'camera', at(1.0))
     assert (1.0, 5.5, 0.25) == xyz(found)
     assert TURN_LEFT == xyzw(found)
@@ -81,14 +85,17 @@ def test_a_chain_is_composed_from_the_root_down(robot):
 
 
 def test_the_opposite_lookup_is_the_inverse(robot):
-    # Seen from the camera, the map's origin is 5.5 m behind it (-x), 1 m to its left (+y), and 0.25 m below it.
+    # Seen from the camera, the map's origin is 5.5 m behind it (-x), 1 m to its left (+y), and
+    # 0.25 m below it.
     found = robot.lookup_transform('camera', 'map', at(1.0))
     assert (-5.5, 1.0, -0.25) == xyz(found)
     assert (0.0, 0.0, -HALF, HALF) == xyzw(found)
 
 
 def test_siblings_meet_at_their_common_parent(buffer):
-    buffer.set_transform_static(stamped('base', 'left', xyz=(0.0, 1.0, 0.0), xyzw=TURN_LEFT), 'test')
+    buffer.set_transform_static(
+        stamped('base', 'left', xyz=(0.0, 1.0, 0.0), xyzw=TURN_LEFT), 'test'
+    )
     buffer.set_transform_static(stamped('base', 'right', xyz=(2.0, -1.0, 0.0)), 'test')
     # right - left = (2, -2) in base; left's x axis is base's y and its y axis is base's -x.
     assert (-2.0, -2.0, 0.0) == xyz(buffer.lookup_transform('left', 'right', at(7.0)))

@@ -59,7 +59,10 @@ class _Transform:
         return _Transform(-rotate_vector(self.translation, rotation), rotation)
 
     def interpolate(self, other: _Transform, ratio: float) -> _Transform:
-        """This one at ratio 0, the other at 1: linear in translation, slerp on the shorter arc in rotation."""
+        """
+        This one at ratio 0, the other at 1: linear in translation, slerp on the shorter arc in
+        rotation.
+        """
         return _Transform(
             (1.0 - ratio) * self.translation + ratio * other.translation,
             _slerp(self.rotation, other.rotation, ratio),
@@ -77,7 +80,9 @@ class _Sample:
 
 
 class _Frame:
-    """What is known of one child frame. ``static`` frames hold one sample that is true at any time."""
+    """
+    What is known of one child frame. ``static`` frames hold one sample that is true at any time.
+    """
 
     def __init__(self, static: bool) -> None:
         self.static = static
@@ -100,7 +105,8 @@ class _Frame:
         samples = self.samples
         if not samples:  # cleared
             raise ExtrapolationException(
-                f'Lookup would require extrapolation at time {_seconds(stamp_ns)}, but the buffer is empty'
+                f'Lookup would require extrapolation at time {_seconds(stamp_ns)}, '
+                'but the buffer is empty'
             )
         if self.static or stamp_ns == 0:
             return samples[-1]
@@ -114,7 +120,9 @@ class _Frame:
             )
         if after == 0 or after == len(samples):
             direction, bound, edge = (
-                ('past', 'earliest', samples[0]) if after == 0 else ('future', 'latest', samples[-1])
+                ('past', 'earliest', samples[0])
+                if after == 0
+                else ('future', 'latest', samples[-1])
             )
             raise ExtrapolationException(
                 f'Lookup would require extrapolation into the {direction}.  Requested time '
@@ -129,9 +137,11 @@ class _Frame:
 
 class Buffer:
     """
-    Keeps the last ``cache_time`` of transforms and answers lookups between any two connected frames.
+    Keeps the last ``cache_time`` of transforms and answers lookups between any two connected
+    frames.
 
-    Pass the node, as with the real one: its clock (simulated or not) decides when time jumped back and all is cleared.
+    Pass the node, as with the real one: its clock (simulated or not) decides when time jumped back
+    and all is cleared.
     """
 
     def __init__(self, cache_time: Duration | None = None, node: Node | None = None) -> None:
@@ -154,7 +164,9 @@ class Buffer:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all transforms that change over time; static ones stay, as they are sent only once."""
+        """
+        Forget all transforms that change over time; static ones stay, as they are sent only once.
+        """
         with self._lock:
             for frame in self._frames.values():
                 if not frame.static:
@@ -179,7 +191,8 @@ class Buffer:
             timeout: how long to block until the transform is there.
 
         Raises:
-            LookupException, ConnectivityException, ExtrapolationException, InvalidArgumentException.
+            LookupException, ConnectivityException, ExtrapolationException,
+            InvalidArgumentException.
         """
         self.can_transform(target_frame, source_frame, time, timeout)  # waits
         return self._lookup(target_frame, source_frame, time.nanoseconds)
@@ -192,7 +205,10 @@ class Buffer:
         timeout: Duration = Duration(),
         return_debug_tuple: bool = False,
     ) -> bool | tuple[bool, str]:
-        """Whether lookup_transform would answer within the timeout; with the reason why not, if wanted."""
+        """
+        Whether lookup_transform would answer within the timeout; with the reason why not, if
+        wanted.
+        """
         deadline = wall_clock.monotonic() + timeout.nanoseconds * 1e-9
         while True:
             try:
@@ -227,11 +243,11 @@ class Buffer:
             for role, name in (('target', target), ('source', source)):
                 if not name or name.startswith('/'):
                     raise InvalidArgumentException(
-                        f'Invalid argument "{name}" passed to lookupTransform argument {role}_frame'
+                        f'Invalid argument "{name}" passed to lookupTransform as {role}_frame'
                     )
                 if name not in self._names:
                     raise LookupException(
-                        f'"{name}" passed to lookupTransform argument {role}_frame does not exist. '
+                        f'"{name}" passed to lookupTransform as {role}_frame does not exist. '
                     )
             if stamp_ns == 0:
                 stamp_ns = self._latest_common_time(target, source)
@@ -254,7 +270,10 @@ class Buffer:
     def _chain(
         self, name: str, stamp_ns: int
     ) -> tuple[dict[str, _Transform], ExtrapolationException | None]:
-        """From each ancestor's name to the transform into it; ends early, with the error, where time runs out."""
+        """
+        From each ancestor's name to the transform into it; ends early, with the error, where time
+        runs out.
+        """
         chain = {name: _IDENTITY}
         while name in self._frames:
             try:
@@ -268,7 +287,10 @@ class Buffer:
         return chain, None
 
     def _latest_common_time(self, target: str, source: str) -> int:
-        """The oldest of the newest stamps on the path between two frames, in ns; 0 if all of it is static."""
+        """
+        The oldest of the newest stamps on the path between two frames, in ns; 0 if all of it is
+        static.
+        """
         target_chain, source_chain = self._chain(target, 0)[0], self._chain(source, 0)[0]
         common = next((name for name in source_chain if name in target_chain), None)
         if common is None:
@@ -288,7 +310,8 @@ class Buffer:
     ) -> None:
         if extrapolation is not None:
             raise ExtrapolationException(
-                f'{extrapolation}, when looking up transform from frame [{source}] to frame [{target}]'
+                f'{extrapolation}, when looking up transform from frame [{source}] '
+                f'to frame [{target}]'
             )
         raise ConnectivityException(
             f"Could not find a connection between '{target}' and '{source}' because they are not "
@@ -319,7 +342,9 @@ def _slerp(one: np.ndarray, two: np.ndarray, ratio: float) -> np.ndarray:
     angle = math.acos(min(1.0, cosine))
     if angle < 1e-6:  # sin(angle) vanishes, and so does the difference
         return one
-    return (math.sin((1.0 - ratio) * angle) * one + math.sin(ratio * angle) * two) / math.sin(angle)
+    return (math.sin((1.0 - ratio) * angle) * one + math.sin(ratio * angle) * two) / math.sin(
+        angle
+    )
 
 
 def _seconds(stamp_ns: int) -> str:

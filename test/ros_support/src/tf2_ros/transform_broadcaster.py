@@ -24,7 +24,8 @@ class StaticTransformBroadcaster:
     """
     Publishes transforms that never change on ``/tf_static``, latched for late joiners.
 
-    A latched topic keeps only the last message of each publisher, so every message repeats all transforms sent before.
+    A latched topic keeps only the last message of each publisher, so every message repeats all
+    transforms sent before.
     """
 
     def __init__(self, node: Node, qos: QoSProfile | int | None = None) -> None:

@@ -18,7 +18,8 @@ class TransformListener:
     def __init__(self, buffer: Buffer, node: Node) -> None:
         self.buffer = buffer
         self.node = node
-        # Reentrant, so that transforms also arrive while another callback of the node waits for them.
+        # Reentrant, so that transforms also arrive while another callback of the node waits for
+        # them.
         group = ReentrantCallbackGroup()
         self.tf_sub = node.create_subscription(
             TFMessage, '/tf', self.callback, QoSProfile(depth=100), callback_group=group

@@ -1,0 +1,37 @@
+# make demo and make test do all the set-up themselves: .venv, and everything in it.
+
+# The Python that .venv is made with; the command line or the environment may name another.
+PYTHON ?= python3
+
+RUN := tools/with_ros
+# One stamp for each ROS 2 that .venv can stand on, so that sourcing another one makes it anew.
+READY := .venv/ready-$(if $(AMENT_PREFIX_PATH),$(ROS_DISTRO),wheels)
+# What decides the contents of .venv. The package itself is linked into it, so its files are not among these.
+INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcard requirements/*.txt)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint clean
+
+help:  ## Show this text
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(READY)  ## Make .venv; the other targets do it by themselves
+
+$(READY): $(INGREDIENTS)
+	@command -v $(PYTHON) >/dev/null || { echo 'setup: $(PYTHON) is not there: install Python 3.10 or newer first.'; exit 1; }
+	@$(PYTHON) tools/bootstrap.py
+	@touch $@
+
+demo: $(READY)  ## Localize a recorded drive over ROS 2, refine, localize again (build/demo/)
+	@$(RUN) python demo/run_demo.py $(ARGS)
+
+test: $(READY)  ## Run the tests; ARGS are passed on to pytest
+	@$(RUN) python -m pytest $(ARGS)
+
+lint: $(READY)  ## Check the code's style
+	@$(RUN) ruff check
+
+clean:  ## Remove what make and colcon made
+	rm -rf .venv build install log *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
