@@ -32,9 +32,9 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from posemap_ros.camera import Camera, CameraMismatch, InvalidCamera
+from posemap_ros.camera_info import camera_of
 from posemap_ros.localizer import Estimate, Localizer
 from posemap_ros.node import diagnostics, images, messages
-from posemap_ros.node.camera_info import camera_of
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.frames import TfMode, base_in_map, covariance_of_base, odom_in_map
 from posemap_ros.node.gate import Gate, Limits, State

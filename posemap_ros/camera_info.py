@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-from sensor_msgs.msg import CameraInfo
+from typing import TYPE_CHECKING
 
 from posemap_ros.camera import Camera, InvalidCamera
 
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
+
 
 def camera_of(info: CameraInfo, rectified: bool = False) -> Camera:
-    """The camera of the images that come with `info`: its region of interest, binned, is their size.
+    """The camera of the images that come with `info`: their size is its region, binned.
 
-    A rectified image comes with the same message as the raw one, but P describes it, and no distortion
-    does: only its reader can know which it is. Raises `InvalidCamera`.
+    A rectified image comes with the same message as the raw one, but P describes it, and no
+    distortion does: only its reader can know which it is. Raises `InvalidCamera`.
     """
     if rectified:
         P = info.p
