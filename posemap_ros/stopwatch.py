@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar('Item')
 
 
 class Stopwatch:
@@ -30,6 +33,17 @@ class Stopwatch:
         finally:
             self._book()
             self._open.pop()
+
+    def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Pass items on, counting the time it takes to get each of them under this name."""
+        iterator = iter(items)
+        while True:
+            with self.section(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
 
     @property
     def total(self) -> float:

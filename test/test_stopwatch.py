@@ -36,6 +36,21 @@ def test_an_inner_section_is_not_counted_twice(clock):
     assert stopwatch.summary() == '4.0 s: training 75 %, saving 25 %'
 
 
+def test_only_getting_the_items_counts(clock):
+    def slow():
+        for item in 'ab':
+            clock.now += 3
+            yield item
+
+    stopwatch = Stopwatch(clock)
+    seen = []
+    for item in stopwatch.each('reading', slow()):
+        seen.append(item)
+        clock.now += 1
+    assert seen == ['a', 'b']
+    assert stopwatch.summary() == '8.0 s: reading 75 %, other 25 %'
+
+
 def test_time_until_an_error_counts(clock):
     stopwatch = Stopwatch(clock)
     with pytest.raises(KeyboardInterrupt), stopwatch.section('reading'):

@@ -1,0 +1,373 @@
+import json
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from recordings import (
+    HEIGHT,
+    START_NS,
+    WIDTH,
+    camera_info,
+    compressed_image,
+    drive,
+    jpeg,
+    ns,
+    odometry,
+    picture,
+    pose,
+    pose_stamped,
+    pose_with_covariance,
+    raw_image,
+    rotation,
+    transforms,
+    true_pose,
+    write_bag,
+)
+
+from posemap_ros.bag import BagError
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import open_dataset
+from posemap_ros.dataset.frame_selection import FrameSelection
+from posemap_ros.dataset.from_bag import BagOptions, extract_bag
+from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+
+IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
+ALL = FrameSelection(min_translation_m=0, min_rotation_deg=0)
+OF_CAMERA = BagOptions(pose_frame='camera_optical', selection=ALL)
+
+# A camera on a mast: looking forward and down, rolled a little, in two static steps.
+BASE_TO_LINK = pose(rotation((0.1, 1, 0), 20), (0.2, -0.05, 0.9))
+LINK_TO_OPTICAL = pose(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), (0.01, 0.02, 0))
+
+
+def static_tf():
+    entries = (
+        ('base_link', 'camera_link', BASE_TO_LINK),
+        ('camera_link', 'camera_optical', LINK_TO_OPTICAL),
+    )
+    return ('/tf_static', transforms(START_NS, *entries), START_NS)
+
+
+def images(seconds, **kwargs):
+    """JPEG images and camera_info at these times."""
+    for i, t in enumerate(seconds):
+        yield IMAGE, compressed_image(ns(t), jpeg(picture(i)), **kwargs), ns(t)
+        yield INFO, camera_info(ns(t)), ns(t)
+
+
+def extract(tmp_path, messages, options=OF_CAMERA, storage='mcap', zstd=None, **kwargs):
+    path = write_bag(tmp_path / 'drive', messages, storage, zstd)
+    return extract_bag(path, tmp_path / 'out', options, **kwargs)
+
+
+def refused(tmp_path, messages, word, options=OF_CAMERA):
+    """Extraction stops with one sentence that has the word in it, and leaves nothing behind."""
+    with pytest.raises(BagError, match=word) as caught:
+        extract(tmp_path, messages, options)
+    assert '\n' not in str(caught.value)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ['drive']
+
+
+def assert_close(T, expected, metres=1e-3, degrees=0.05):
+    assert translation_error_m(T, expected).max() < metres
+    assert rotation_error_deg(T, expected).max() < degrees
+
+
+# --- the straight way
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_images_camera_poses_and_stamps_arrive(tmp_path, storage):
+    messages = drive(n=6)
+    extraction = extract(tmp_path, messages, storage=storage)
+    dataset = open_dataset(tmp_path / 'out')
+    assert dataset.camera == Camera(WIDTH, HEIGHT, 50, 50, WIDTH / 2, HEIGHT / 2)
+    assert [frame.stamp_ns for frame in dataset.frames] == [ns(i / 10) for i in range(6)]
+    assert_close(dataset.poses, np.stack([true_pose(i / 10) for i in range(6)]), 1e-9, 1e-6)
+    for i, frame in enumerate(dataset.frames):
+        assert frame.name == f'images/{i:06d}'
+        assert frame.path.read_bytes() == jpeg(picture(i))  # byte for byte
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['images', 'transforms.json']
+    assert extraction.topics.image == IMAGE and extraction.topics.pose == '/pose'
+    assert extraction.coverage.frames == extraction.images == 6
+    source = json.loads((tmp_path / 'out' / 'transforms.json').read_text())
+    assert source['bag'] == 'drive' and source['world_frame'] == 'map'
+
+
+def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path):
+    """Odometry at 50 Hz, images at 10 Hz and 33 ms later, sqlite3 with zstd."""
+    times = 0.033 + np.arange(20) / 10
+    messages = [*images(times), static_tf()]
+    messages += [('/odom', odometry(ns(t), true_pose(t)), ns(t)) for t in np.arange(110) / 50]
+    options = BagOptions(selection=ALL)
+    extract(tmp_path, messages, options, storage='sqlite3', zstd='file')
+    expected = np.stack([true_pose(t) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
+    assert_close(open_dataset(tmp_path / 'out').poses, expected)
+
+
+def test_poses_from_tf(tmp_path):
+    """map -> odom at 5 Hz, odom -> base at 20 Hz, then the static camera."""
+    times = 0.012 + np.arange(10) / 10
+
+    def map_to_odom(t):
+        return pose(rotation((0, 0, 1), 5 * t), (0.1 * t, 0, 0))
+
+    def odom_to_base(t):
+        return np.linalg.inv(map_to_odom(t)) @ true_pose(t)
+
+    messages = [*images(times), static_tf()]
+    for t in np.arange(8) / 5:
+        messages.append(('/tf', transforms(ns(t), ('map', 'odom', map_to_odom(t))), ns(t)))
+    for t in np.arange(32) / 20:
+        messages.append(('/tf', transforms(ns(t), ('odom', 'base_link', odom_to_base(t))), ns(t)))
+    extract(tmp_path, messages, BagOptions(poses_from_tf=True, selection=ALL))
+    expected = np.stack([true_pose(t) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
+    assert_close(open_dataset(tmp_path / 'out').poses, expected)
+
+
+@pytest.mark.parametrize('make', [pose_stamped, pose_with_covariance])
+def test_poses_without_a_child_frame_must_say_whose_they_are(tmp_path, make):
+    messages = [*images([0.0, 0.1]), static_tf()]
+    messages += [('/slam', make(ns(t), true_pose(t)), ns(t)) for t in (0.0, 0.1)]
+    refused(
+        tmp_path,
+        messages,
+        '/slam does not say .*--pose-frame: camera_optical',
+        BagOptions(selection=ALL),
+    )
+    path = tmp_path / 'drive'
+    extract_bag(path, tmp_path / 'base', BagOptions(pose_frame='/base_link', selection=ALL))
+    extract_bag(path, tmp_path / 'camera', OF_CAMERA)
+    true = np.stack([true_pose(0.0), true_pose(0.1)])
+    assert_close(open_dataset(tmp_path / 'camera').poses, true)
+    assert_close(open_dataset(tmp_path / 'base').poses, true @ BASE_TO_LINK @ LINK_TO_OPTICAL)
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'pixels'),
+    [
+        ('rgb8', picture(3)),
+        ('bgr8', picture(3)[..., ::-1]),
+        ('rgba8', cv2.cvtColor(picture(3), cv2.COLOR_RGB2RGBA)),
+    ],
+)
+def test_raw_images(tmp_path, encoding, pixels):
+    messages = [('/cam/image', raw_image(ns(0), pixels, encoding), ns(0))]
+    messages += [('/cam/camera_info', camera_info(ns(0)), ns(0))]
+    messages += [('/pose', pose_stamped(ns(0), true_pose(0)), ns(0))]
+    extract(tmp_path, messages)
+    image = open_dataset(tmp_path / 'out').load(0)
+    assert np.abs(image.astype(int) - picture(3)).mean() < 3  # JPEG at quality 95
+
+
+def test_png_is_kept_as_it_is(tmp_path):
+    content = cv2.imencode('.png', picture(7)[..., ::-1])[1].tobytes()
+    messages = [m for m in drive(n=2) if m[0] != IMAGE]
+    messages.append(
+        (IMAGE, compressed_image(ns(0), content, format='rgb8; png compressed '), ns(0))
+    )
+    extract(tmp_path, messages)
+    dataset = open_dataset(tmp_path / 'out')
+    assert dataset.frames[0].path.name == '000000.png'
+    np.testing.assert_array_equal(dataset.load(0), picture(7))
+
+
+def test_distortion_is_kept(tmp_path):
+    d = (0.1, -0.05, 0.001, 0.002, 0.01)
+    messages = [m for m in drive(n=3) if m[0] != INFO] + [(INFO, camera_info(ns(0), d=d), ns(0))]
+    extract(tmp_path, messages)
+    camera = open_dataset(tmp_path / 'out').camera
+    assert (camera.distortion_model, camera.distortion) == ('plumb_bob', d)
+
+
+@pytest.mark.parametrize('rectified', [None, False])
+def test_rectified_images_have_no_distortion_any_more(tmp_path, rectified):
+    messages = [
+        ('/camera/image_rect/compressed', message, at)
+        for topic, message, at in drive(n=3)
+        if topic == IMAGE
+    ]
+    messages += [m for m in drive(n=3) if m[0] == '/pose']
+    messages += [(INFO, camera_info(ns(0), d=(0.1, 0, 0, 0, 0)), ns(0))]
+    options = BagOptions(pose_frame='camera_optical', rectified=rectified, selection=ALL)
+    extract(tmp_path, messages, options)
+    model = open_dataset(tmp_path / 'out').camera.distortion_model
+    assert model == ('plumb_bob' if rectified is False else 'none')
+
+
+def test_images_scaled_after_calibration_scale_the_camera(tmp_path):
+    messages = [m for m in drive(n=3) if m[0] != INFO]
+    messages += [(INFO, camera_info(ns(0), focal=100, width=2 * WIDTH, height=2 * HEIGHT), ns(0))]
+    extraction = extract(tmp_path, messages)
+    assert open_dataset(tmp_path / 'out').camera == Camera(
+        WIDTH, HEIGHT, 50, 50, WIDTH / 2, HEIGHT / 2
+    )
+    assert 'the intrinsics are scaled' in str(extraction)
+
+
+def test_of_several_cameras_the_info_beside_the_images_is_taken(tmp_path):
+    messages = drive(n=2)
+    messages += [('/depth/camera_info', camera_info(ns(0), focal=99), ns(0))]
+    messages += [('/depth/image_raw', raw_image(ns(0), picture(0)[..., 0], '16UC1'), ns(0))]
+    messages += [('/initialpose', pose_with_covariance(ns(0), true_pose(0)), ns(0))]
+    extraction = extract(tmp_path, messages)
+    assert (extraction.topics.image, extraction.topics.camera_info) == (IMAGE, INFO)
+    assert extraction.topics.pose == '/pose'
+
+
+# --- what is left out
+
+
+def test_still_frames_are_left_out_and_the_rest_is_counted(tmp_path):
+    still = [*images(np.arange(10) / 10)]
+    for i in range(10):
+        T = pose(np.eye(3), (0.04 * i, 0, 0))
+        still.append(('/pose', pose_stamped(ns(i / 10), T), ns(i / 10)))
+    options = BagOptions(
+        pose_frame='camera_optical', selection=FrameSelection(min_translation_m=0.1)
+    )
+    extraction = extract(tmp_path, still, options)
+    dataset = open_dataset(tmp_path / 'out')
+    np.testing.assert_allclose(dataset.poses[:, 0, 3], [0, 0.12, 0.24, 0.36], atol=1e-9)
+    assert 'left out: 6 too close' in str(extraction)
+
+
+def test_images_beyond_the_poses_and_in_gaps_are_left_out(tmp_path):
+    messages = [*images([0.0, 0.15, 0.35, 0.9, 1.25, 1.5])]
+    for t in (0.1, 0.2, 0.3, 0.4, 1.2, 1.3):
+        messages.append(('/pose', pose_stamped(ns(t), true_pose(t)), ns(t)))
+    extraction = extract(tmp_path, messages)
+    stamps = [frame.stamp_ns for frame in open_dataset(tmp_path / 'out').frames]
+    assert stamps == [ns(0.15), ns(0.35), ns(1.25)]
+    assert '3 without a pose near in time' in str(extraction)
+
+
+def test_damaged_images_are_left_out_and_counted(tmp_path):
+    messages = drive(n=4)
+    messages.append((IMAGE, compressed_image(ns(0.05), jpeg(picture(0))[:-99]), ns(0.05)))
+    messages.append((IMAGE, compressed_image(ns(0.15), b''), ns(0.15)))
+    extraction = extract(tmp_path, messages)
+    assert len(open_dataset(tmp_path / 'out')) == 4
+    assert '2 damaged' in str(extraction)
+
+
+def test_invalid_poses_can_be_skipped(tmp_path):
+    messages = drive(n=6)
+    messages.append(('/pose', pose_stamped(ns(0.05), np.full((4, 4), np.nan)), ns(0.05)))
+    options = BagOptions(pose_frame='camera_optical', skip_invalid_poses=True, selection=ALL)
+    assert '1 invalid poses skipped' in str(extract(tmp_path, messages, options))
+
+
+# --- what is refused
+
+
+def test_ambiguous_topics_are_listed(tmp_path):
+    messages = [*drive(n=2), ('/other', pose_stamped(ns(0), true_pose(0)), ns(0))]
+    refused(tmp_path, messages, '2 pose topics, choose one with --pose-topic: /other, /pose')
+
+
+@pytest.mark.parametrize(
+    ('topic', 'options', 'word'),
+    [
+        ('/pose', {'pose_topic': '/slam'}, r'no topic /slam; there are /camera/camera_info \(Cam'),
+        ('/pose', {'pose_topic': INFO}, 'CameraInfo, PoseStamped or .* is needed'),
+        (IMAGE, {}, 'no image topic; there are .*--image-topic'),
+        (INFO, {}, 'no camera_info topic; there are'),
+        ('/pose', {}, 'no pose topic; there are .*--pose-source tf'),
+    ],
+)
+def test_missing_topics_are_named_and_the_others_listed(tmp_path, topic, options, word):
+    removed = [] if options else [topic]
+    messages = [message for message in drive(n=2) if message[0] not in removed]
+    refused(tmp_path, messages, word, BagOptions(pose_frame='camera_optical', **options))
+
+
+def test_no_overlap_in_time(tmp_path):
+    messages = [*images([0.0, 0.1])]
+    messages += [('/pose', pose_stamped(ns(t), true_pose(0)), ns(0)) for t in (3600.0, 3600.1)]
+    refused(tmp_path, messages, 'do not overlap in time: images are stamped .*clocks')
+
+
+def test_poses_too_far_apart(tmp_path):
+    messages = [*images([0.1, 0.2])]
+    messages += [('/pose', pose_stamped(ns(t), true_pose(0)), ns(0)) for t in (0.0, 1.0)]
+    refused(tmp_path, messages, 'none of 2 images .*at most 0.25 s apart; --max-gap')
+
+
+def test_nan_pose(tmp_path):
+    messages = [*drive(n=3), ('/pose', pose_stamped(ns(1), np.full((4, 4), np.nan)), ns(1))]
+    refused(tmp_path, messages, '/pose: pose 3 .*NaN.*--skip-invalid-poses')
+
+
+def test_wrong_rotation(tmp_path):
+    bad = pose_stamped(ns(1), true_pose(0))
+    bad.pose.orientation.w += 1.0
+    refused(tmp_path, [*drive(n=3), ('/pose', bad, ns(1))], '/pose: pose 3 .*quaternion .*length')
+
+
+def test_poses_of_a_frame_that_tf_does_not_connect(tmp_path):
+    options = BagOptions(pose_frame='base_link', selection=ALL)
+    refused(tmp_path, drive(n=2), 'TF does not connect base_link and camera_optical', options)
+    options = BagOptions(poses_from_tf=True, map_frame='earth')
+    path = tmp_path / 'drive'
+    with pytest.raises(BagError, match='earth and camera_optical.*frames in TF: none'):
+        extract_bag(path, tmp_path / 'out', options)
+
+
+def test_poses_that_change_their_frame(tmp_path):
+    messages = [*drive(n=2), ('/pose', pose_stamped(ns(1), true_pose(0), 'odom'), ns(1))]
+    refused(tmp_path, messages, "from frame 'map' to 'odom'")
+
+
+def test_a_camera_that_zooms(tmp_path):
+    messages = [*drive(n=2), (INFO, camera_info(ns(1), focal=60), ns(1))]
+    refused(tmp_path, messages, 'changes during the recording')
+
+
+def test_an_uncalibrated_camera(tmp_path):
+    messages = [m for m in drive(n=2) if m[0] != INFO] + [
+        (INFO, camera_info(ns(0), focal=0), ns(0))
+    ]
+    refused(tmp_path, messages, '/camera/camera_info: the camera is not calibrated')
+
+
+def test_images_of_another_shape_than_the_camera(tmp_path):
+    messages = [m for m in drive(n=2) if m[0] != INFO]
+    messages += [(INFO, camera_info(ns(0), width=100, height=48), ns(0))]
+    refused(tmp_path, messages, 'are 64x48, but /camera/camera_info is of a camera of 100x48')
+
+
+def test_images_that_change_size(tmp_path):
+    odd = compressed_image(ns(0.15), jpeg(picture(0, width=80)))
+    refused(tmp_path, [*drive(n=4), (IMAGE, odd, ns(0.15))], 'from 64x48 to 80x48')
+
+
+def test_depth_images(tmp_path):
+    messages = [m for m in drive(n=2) if m[0] != IMAGE]
+    messages += [('/camera/points', raw_image(ns(0), picture(0)[..., 0], '32FC1'), ns(0))]
+    refused(tmp_path, messages, '/camera/points: the image has encoding 32FC1.*depth')
+
+
+def test_images_without_stamp_or_frame(tmp_path):
+    unstamped = compressed_image(0, jpeg(picture(0)))
+    refused(tmp_path, [*drive(n=2), (IMAGE, unstamped, ns(0))], 'no stamp')
+
+
+def test_images_without_a_frame(tmp_path):
+    messages = [*images([0.0], frame=''), ('/pose', pose_stamped(ns(0), true_pose(0)), ns(0))]
+    refused(tmp_path, messages, 'no frame_id; name it with --camera-frame')
+
+
+def test_a_bomb_among_the_images_is_not_decoded(tmp_path):
+    bomb = bytearray(jpeg(picture(0)))
+    start = bomb.index(b'\xff\xc0')
+    bomb[start + 5 : start + 9] = struct.pack('>HH', 60_000, 60_000)
+    messages = [*drive(n=4), (IMAGE, compressed_image(ns(0.15), bytes(bomb)), ns(0.15))]
+    assert extract(tmp_path, messages).damaged == 1
+
+
+def test_all_images_damaged(tmp_path):
+    messages = [m for m in drive(n=2) if m[0] != IMAGE]
+    messages += [(IMAGE, compressed_image(ns(0), b'GIF89a'), ns(0))]
+    refused(tmp_path, messages, 'all chosen images are damaged; for example .*not a JPEG')

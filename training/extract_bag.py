@@ -1,0 +1,189 @@
+"""Extract posed frames from a ROS 2 bag: the images and poses that an environment is built from.
+
+Reads rosbag2 (mcap, sqlite3, zstd) without ROS. Writes DIR/images and DIR/transforms.json, which
+nerfstudio reads too. Topics need to be named only where the bag holds several that fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from posemap_ros.bag import Bag, BagError
+from posemap_ros.command_line import run_stage, show_progress
+from posemap_ros.dataset.bag_topics import (
+    CAMERA_INFO_TYPES,
+    TF_TYPES,
+    image_candidates,
+    pose_candidates,
+)
+from posemap_ros.dataset.frame_selection import FrameSelection
+from posemap_ros.dataset.from_bag import BagOptions, extract_bag
+from posemap_ros.stopwatch import Stopwatch
+
+DEFAULTS, SELECTION = BagOptions(), FrameSelection()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.list and arguments.out is None:
+        parser.error('--out DIR is needed (or --list)')
+    try:
+        options = options_from(arguments)
+    except ValueError as error:
+        parser.error(str(error))
+
+    def work() -> None:
+        if arguments.list:
+            print(list_topics(arguments.bag))
+            return
+        stopwatch = Stopwatch()
+        try:
+            extraction = extract_bag(
+                arguments.bag,
+                arguments.out,
+                options,
+                overwrite=arguments.overwrite,
+                progress=show_progress,
+                stopwatch=stopwatch,
+            )
+        except FileExistsError:
+            raise BagError(
+                f'{arguments.out} is not empty; give another folder, or --overwrite to replace it'
+            ) from None
+        print(extraction)
+        print(f'wrote {arguments.out}')
+        print(stopwatch.summary())
+
+    return run_stage('extract_bag', work, BagError)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='extract_bag', description=__doc__)
+    add = parser.add_argument
+    add('bag', type=Path, help='rosbag2 folder, .mcap or .db3 file')
+    add('--out', type=Path, metavar='DIR', help='folder to make; must be new or empty')
+    add('--overwrite', action='store_true', help='replace what DIR holds')
+    add('--list', action='store_true', help='show what the bag holds, and stop')
+
+    topics = parser.add_argument_group('what to read').add_argument
+    topics('--image-topic', metavar='TOPIC', help='Image or CompressedImage')
+    topics('--camera-info-topic', metavar='TOPIC', help="default: the one beside the images'")
+    topics(
+        '--pose-topic', metavar='TOPIC', help='PoseStamped, PoseWithCovarianceStamped, Odometry'
+    )
+    topics('--pose-source', choices=('topic', 'tf'), default='topic', help='default: topic')
+    topics(
+        '--map-frame',
+        metavar='FRAME',
+        default=DEFAULTS.map_frame,
+        help='with --pose-source tf: poses are in this frame (default: %(default)s)',
+    )
+    topics(
+        '--pose-frame',
+        metavar='FRAME',
+        help='the frame whose poses the topic holds: the optical frame of the camera, or '
+        'another one, such as base_link, that /tf_static connects with it (default: '
+        'child_frame_id of an Odometry; the other types do not say it)',
+    )
+    topics(
+        '--camera-frame',
+        metavar='FRAME',
+        help='optical frame of the camera (default: frame_id of the images)',
+    )
+    topics(
+        '--rectified',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='images are undistorted already, P of camera_info describes them (default: if the '
+        'topic is called image_rect...)',
+    )
+    topics(
+        '--max-gap',
+        type=float,
+        metavar='SECONDS',
+        default=DEFAULTS.max_gap_s,
+        help='interpolate between poses at most this far apart (default: %(default)s)',
+    )
+    topics(
+        '--skip-invalid-poses',
+        action='store_true',
+        help='leave out poses that are NaN or no rotation, instead of stopping at the first',
+    )
+
+    selection = parser.add_argument_group(
+        'which frames to keep', 'Those where the camera has moved or turned enough.'
+    ).add_argument
+    selection(
+        '--min-translation',
+        type=float,
+        metavar='METRES',
+        default=SELECTION.min_translation_m,
+        help='default: %(default)s',
+    )
+    selection(
+        '--min-rotation',
+        type=float,
+        metavar='DEGREES',
+        default=SELECTION.min_rotation_deg,
+        help='default: %(default)s',
+    )
+    selection(
+        '--every',
+        type=int,
+        metavar='N',
+        default=SELECTION.every,
+        help='look only at every N-th image',
+    )
+    selection('--max-frames', type=int, metavar='N', help='thin evenly down to N')
+    return parser
+
+
+def options_from(arguments: argparse.Namespace) -> BagOptions:
+    """Raises ValueError for numbers out of range."""
+    if not arguments.max_gap >= 0:
+        raise ValueError('--max-gap must not be negative')
+    return BagOptions(
+        image_topic=arguments.image_topic,
+        camera_info_topic=arguments.camera_info_topic,
+        pose_topic=arguments.pose_topic,
+        poses_from_tf=arguments.pose_source == 'tf',
+        map_frame=arguments.map_frame,
+        pose_frame=arguments.pose_frame,
+        camera_frame=arguments.camera_frame,
+        rectified=arguments.rectified,
+        max_gap_s=arguments.max_gap,
+        skip_invalid_poses=arguments.skip_invalid_poses,
+        selection=FrameSelection(
+            min_translation_m=arguments.min_translation,
+            min_rotation_deg=arguments.min_rotation,
+            every=arguments.every,
+            max_frames=arguments.max_frames,
+        ),
+    )
+
+
+def list_topics(path: Path) -> str:
+    """A table of the bag's topics, with those marked that can be used and for what."""
+    with Bag(path) as bag:
+        uses = {name: '--image-topic' for name in image_candidates(bag)}
+        uses |= {name: '--pose-topic' for name in pose_candidates(bag)}
+        for topic in bag.topics.values():
+            if topic.type in CAMERA_INFO_TYPES:
+                uses[topic.name] = '--camera-info-topic'
+            elif topic.type in TF_TYPES:
+                uses[topic.name] = '--pose-source tf'
+        start, end = bag.span_ns
+        width = max(map(len, bag.topics))
+        lines = [f'{path}: {(end - start) / 1e9:.1f} s']
+        for topic in bag.topics.values():
+            use = f'  {uses[topic.name]}' if topic.name in uses else ''
+            lines.append(f'{topic.count:8d}  {topic.name:{width}}  {topic.type}{use}')
+        return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
