@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from posemap_ros.bag import Bag, BagError
-from posemap_ros.command_line import run_stage, show_progress
+from posemap_ros.command_line import run_stage
+from posemap_ros.dataset.bag_recording import BagOptions
 from posemap_ros.dataset.bag_topics import (
     CAMERA_INFO_TYPES,
     TF_TYPES,
@@ -19,7 +20,8 @@ from posemap_ros.dataset.bag_topics import (
     pose_candidates,
 )
 from posemap_ros.dataset.frame_selection import FrameSelection
-from posemap_ros.dataset.from_bag import BagOptions, extract_bag
+from posemap_ros.dataset.from_bag import extract_bag
+from posemap_ros.progress import progress_bar
 from posemap_ros.stopwatch import Stopwatch
 
 DEFAULTS, SELECTION = BagOptions(), FrameSelection()
@@ -47,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
                 arguments.out,
                 options,
                 overwrite=arguments.overwrite,
-                progress=show_progress,
+                progress=progress_bar,
                 stopwatch=stopwatch,
             )
         except FileExistsError:

@@ -28,8 +28,9 @@ from recordings import (
 from posemap_ros.bag import BagError
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import open_dataset
+from posemap_ros.dataset.bag_recording import BagOptions
 from posemap_ros.dataset.frame_selection import FrameSelection
-from posemap_ros.dataset.from_bag import BagOptions, extract_bag
+from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.evaluation import rotation_error_deg, translation_error_m
 
 IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
@@ -90,7 +91,7 @@ def test_images_camera_poses_and_stamps_arrive(tmp_path, storage):
         assert frame.path.read_bytes() == jpeg(picture(i))  # byte for byte
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['images', 'transforms.json']
     assert extraction.topics.image == IMAGE and extraction.topics.pose == '/pose'
-    assert extraction.coverage.frames == extraction.images == 6
+    assert extraction.coverage.frames == len(extraction.recording.image_stamps_ns) == 6
     source = json.loads((tmp_path / 'out' / 'transforms.json').read_text())
     assert source['bag'] == 'drive' and source['world_frame'] == 'map'
 
@@ -335,7 +336,9 @@ def test_an_uncalibrated_camera(tmp_path):
 def test_images_of_another_shape_than_the_camera(tmp_path):
     messages = [m for m in drive(n=2) if m[0] != INFO]
     messages += [(INFO, camera_info(ns(0), width=100, height=48), ns(0))]
-    refused(tmp_path, messages, 'are 64x48, but /camera/camera_info is of a camera of 100x48')
+    refused(
+        tmp_path, messages, 'images are 64x48, but /camera/camera_info is of a camera of 100x48'
+    )
 
 
 def test_images_that_change_size(tmp_path):

@@ -1,0 +1,151 @@
+"""The first pass over a bag: everything but the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from posemap_ros.bag import Bag, BagError
+from posemap_ros.camera import Camera, InvalidCamera
+from posemap_ros.camera_info import camera_of
+from posemap_ros.dataset.bag_poses import RecordedPoses
+from posemap_ros.dataset.bag_topics import TF_TYPES, BagTopics, is_rectified
+from posemap_ros.dataset.frame_selection import FrameSelection
+
+# (items, what, total) -> a context with the items, behind a progress bar that closes with it.
+Progress = Callable[[Iterable[Any], str, int], AbstractContextManager[Iterable[Any]]]
+
+
+@dataclass(frozen=True)
+class BagOptions:
+    """What to read from a bag, and how to understand it."""
+
+    image_topic: str | None = None  # None: the only one there is
+    camera_info_topic: str | None = None
+    pose_topic: str | None = None
+    poses_from_tf: bool = False
+    map_frame: str = 'map'  # with poses_from_tf
+    pose_frame: str | None = None  # whose poses the topic holds; None: its child_frame_id
+    camera_frame: str | None = None  # None: the frame_id of the images
+    rectified: bool | None = None  # None: as the image topic's name says
+    max_gap_s: float = 0.25
+    skip_invalid_poses: bool = False
+    selection: FrameSelection = field(default_factory=FrameSelection)
+
+
+@dataclass
+class Recording:
+    """The camera, when its images were taken, and where it was."""
+
+    camera: Camera
+    camera_frame: str
+    world_frame: str
+    image_stamps_ns: list[int]  # ascending, each once
+    posed: list[tuple[int, np.ndarray]]  # (stamp, T_world_cam) of those images that have a pose
+    invalid_poses: int
+
+    @property
+    def notes(self) -> list[str]:
+        """What is allowed, but often a mistake."""
+        notes = []
+        if 'odom' in self.world_frame:
+            notes.append(
+                'note: the poses are in an odometry frame, which drifts; poses from SLAM or '
+                'another map frame give a better environment'
+            )
+        if 'optical' not in self.camera_frame:
+            notes.append(
+                f'note: the images are in frame {self.camera_frame!r}, which is taken as an '
+                'optical frame: z forward, x right, y down'
+            )
+        return notes
+
+
+def read_recording(
+    bag: Bag, topics: BagTopics, options: BagOptions, progress: Progress
+) -> Recording:
+    """Raises `BagError` if there is no camera, no image, or no image with a pose."""
+    poses = RecordedPoses(round(options.max_gap_s * 1e9), options.skip_invalid_poses)
+    tf = {name for name, topic in bag.topics.items() if topic.type in TF_TYPES}
+    wanted = {topics.image, topics.camera_info, *tf} | ({topics.pose} if topics.pose else set())
+    total = sum(bag.topics[name].count for name in wanted)
+    info, camera_frame, stamps = None, options.camera_frame, set()
+    with progress(bag.messages(wanted), 'reading poses', total) as messages:
+        for topic, data in messages:
+            if topic == topics.image:
+                stamps.add(bag.stamp_ns(topic, data))
+                if camera_frame is None:
+                    camera_frame = bag.parse(topic, data).header.frame_id
+            elif topic == topics.camera_info:
+                # All but the stamp: a camera that zooms or refocuses cannot be one Camera.
+                if info is None:
+                    info = data
+                elif data[12:] != info[12:]:
+                    raise BagError(
+                        f'{bag.path}: {topic} changes during the recording; a camera with fixed '
+                        'zoom and one calibration is needed'
+                    )
+            elif topic == topics.pose:
+                poses.add_pose(topic, bag.parse(topic, data))
+            else:
+                poses.add_tf(bag.parse(topic, data), static=topic.endswith('tf_static'))
+    if info is None or not stamps:
+        missing = topics.camera_info if stamps else topics.image
+        raise BagError(f'{bag.path}: topic {missing} holds no messages; was the bag cut short?')
+    if 0 in stamps:
+        raise BagError(
+            f'{bag.path}: images on {topics.image} have no stamp (it is 0); '
+            'without one no pose can be found for them'
+        )
+    if not camera_frame:
+        raise BagError(
+            f'{bag.path}: images on {topics.image} have no frame_id; name it with --camera-frame'
+        )
+    image_stamps_ns = sorted(stamps)
+    return Recording(
+        camera=_read_camera(bag, topics, info, options),
+        camera_frame=camera_frame,
+        world_frame=options.map_frame if topics.pose is None else (poses.frame_id or ''),
+        image_stamps_ns=image_stamps_ns,
+        posed=_pose_images(bag, topics, options, image_stamps_ns, poses, camera_frame),
+        invalid_poses=poses.invalid,
+    )
+
+
+def _read_camera(bag: Bag, topics: BagTopics, info: bytes, options: BagOptions) -> Camera:
+    rectified = is_rectified(topics.image) if options.rectified is None else options.rectified
+    try:
+        return camera_of(bag.parse(topics.camera_info, info), rectified)
+    except InvalidCamera as error:
+        raise BagError(f'{bag.path}: {topics.camera_info}: {error}') from None
+
+
+def _pose_images(
+    bag: Bag,
+    topics: BagTopics,
+    options: BagOptions,
+    stamps_ns: list[int],
+    recorded: RecordedPoses,
+    camera_frame: str,
+) -> list[tuple[int, np.ndarray]]:
+    """The images' stamps with T_world_cam, without those for which it is not known."""
+    poses = recorded.camera_poses(camera_frame, topics.pose, options.pose_frame, options.map_frame)
+    posed = [(stamp, T) for stamp in stamps_ns if (T := poses.at(stamp)) is not None]
+    if posed:
+        return posed
+    source, span = topics.pose or 'TF', poses.span_ns()
+    first, last = stamps_ns[0], stamps_ns[-1]
+    if span is not None and (last < span[0] or span[1] < first):
+        raise BagError(
+            f'{bag.path}: images and poses do not overlap in time: images are stamped '
+            f'{first / 1e9:.3f} to {last / 1e9:.3f} s, poses from {source} '
+            f'{span[0] / 1e9:.3f} to {span[1] / 1e9:.3f} s; do their clocks differ?'
+        )
+    raise BagError(
+        f'{bag.path}: none of {len(stamps_ns)} images lies between two poses from {source} that '
+        f'are at most {options.max_gap_s:g} s apart; --max-gap allows longer gaps'
+    )
