@@ -1,0 +1,66 @@
+"""The demo's picture: both plays from above in the furnished room, and their errors over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+
+matplotlib.use('Agg')
+
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.patches import Polygon, Rectangle  # noqa: E402
+
+from .scene import ROOM_X, ROOM_Y, later_room  # noqa: E402
+from .viewer import Fix, summary  # noqa: E402
+
+BEFORE, AFTER, TRUE = '#d1603d', '#2a6f97', '#222222'
+
+
+def plot_trajectory(path: Path, before: list[Fix], after: list[Fix]) -> None:
+    """Write the picture as PNG."""
+    figure = plt.figure(figsize=(12, 8.5), layout='constrained')
+    maps = figure.add_gridspec(3, 2, height_ratios=(4, 1, 1))
+    plays = (('before refine', before, BEFORE), ('after refine', after, AFTER))
+    for column, (name, fixes, colour) in enumerate(plays):
+        axes = figure.add_subplot(maps[0, column])
+        draw_room(axes)
+        true = np.array([fix.T_map_base_true[:2, 3] for fix in fixes])
+        estimated = np.array([fix.T_map_base[:2, 3] for fix in fixes])
+        for a, b in zip(true, estimated):
+            axes.plot(*np.stack([a, b]).T, color=colour, alpha=0.25, linewidth=0.8)
+        axes.plot(*true.T, color=TRUE, linewidth=1.5, label='true')
+        axes.plot(*estimated.T, '.', color=colour, markersize=3, label='localized')
+        figures = summary(fixes)
+        axes.set_title(f'{name}: median {figures["median_translation_m"]:.3f} m, '
+                       f'{figures["median_rotation_deg"]:.2f} deg')
+        axes.legend(loc='upper right')
+    for index, (quantity, label) in enumerate((('translation_m', 'error (m)'),
+                                               ('rotation_deg', 'error (deg)')), 1):
+        axes = figure.add_subplot(maps[index, :])
+        for name, fixes, colour in plays:
+            seconds = [(fix.stamp_ns - fixes[0].stamp_ns) * 1e-9 for fix in fixes]
+            axes.plot(seconds, [getattr(fix, quantity) for fix in fixes], color=colour,
+                      linewidth=1, label=name)
+        axes.set_ylabel(label)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    axes.set_xlabel('time (s)')
+    axes.legend(loc='upper right')
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_room(axes: plt.Axes) -> None:
+    """The walls, and the outline on the floor of all that stands below the camera's height."""
+    axes.add_patch(Rectangle((-ROOM_X / 2, -ROOM_Y / 2), ROOM_X, ROOM_Y, fill=False, linewidth=2))
+    for name, thing in later_room().items():
+        points = np.concatenate([mesh.vertices for mesh, _ in thing.placed()])
+        if name != 'shell' and points[:, 2].min() < 0.8:
+            hull = cv2.convexHull(points[:, :2].astype(np.float32))[:, 0]
+            axes.add_patch(Polygon(hull, facecolor='#e9e4da', edgecolor='#b5aa98', zorder=0))
+    axes.set_aspect('equal')
+    axes.set_xlabel('x (m)')
+    axes.set_ylabel('y (m)')
