@@ -1,15 +1,12 @@
-"""What the command lines of all stages share: errors as one sentence, and a progress bar."""
+"""What the command lines of all stages share: errors as one sentence, and arguments."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from posemap_ros.files import explain
 
@@ -24,8 +21,8 @@ def run_stage(
 ) -> int:
     """Do the work; the exit code. Expected errors and OSErrors become one sentence on stderr.
 
-    Anything else is a mistake of ours and keeps its traceback. `when_stopped` tells who pressed Ctrl-C
-    how things stand.
+    Anything else is a mistake of ours and keeps its traceback. `when_stopped` tells who pressed
+    Ctrl-C how things stand.
     """
     logging.basicConfig(format='%(levelname)s: %(message)s')
     try:
@@ -42,17 +39,33 @@ def run_stage(
     return 0
 
 
-def show_progress(items: Iterable[Any], what: str, total: int) -> Iterable[Any]:
-    """Pass items on behind a bar with the time that is left; silent where nobody watches."""
-    return tqdm(items, what, total, leave=False, disable=None, dynamic_ncols=True)
-
-
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the training stages share."""
     add = parser.add_argument
     add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
-    add('--out', type=Path, required=True, metavar='DIR', help='environment folder; OUT.work holds the work')
-    add('--recipe', default='fast', metavar='NAME', help='one that ships, or a .yaml file (default: %(default)s)')
-    add('--split', type=Path, metavar='FILE', help='names of the frames to train on (default: train.txt of the data, if any)')
+    add(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='environment folder; OUT.work holds the work',
+    )
+    add(
+        '--recipe',
+        default='fast',
+        metavar='NAME',
+        help='one that ships, or a .yaml file (default: %(default)s)',
+    )
+    add(
+        '--split',
+        type=Path,
+        metavar='FILE',
+        help='names of the frames to train on (default: train.txt of the data, if any)',
+    )
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
-    add('--backbone-weights', type=Path, metavar='FILE', help='ImageNet weights of the backbone (default: its own source)')
+    add(
+        '--backbone-weights',
+        type=Path,
+        metavar='FILE',
+        help='ImageNet weights of the backbone (default: its own source)',
+    )

@@ -1,0 +1,99 @@
+"""Pose heads: a deep feature map to camera poses in the scene's frame, and how far they may be
+off.
+
+All heads work in units of the scene's radius and return poses in metres relative to the scene's
+centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import roma
+import torch
+from torch import Tensor, nn
+
+from posemap_ros.geometry import make_pose, project_to_so3
+
+
+@dataclass
+class HeadOutput:
+    """What a head says of B images."""
+
+    T_scene_cam: Tensor  # [B, 4, 4], metres, rotation on SO(3)
+    log_sigma: Tensor  # [B, 2] log of the predicted spread: metres, radians
+    points: Tensor | None = (
+        None  # [B, N, 3] scene points seen in the cells, metres (ScenePointHead)
+    )
+    depths: Tensor | None = None  # [B, N] their depths, metres (ScenePointHead)
+
+
+class PooledHead(nn.Module):
+    """The paper's: VGG's last max pool, global average pool, one linear layer to 12 numbers."""
+
+    def __init__(self, channels: int, radius_m: float, rays: Tensor) -> None:
+        super().__init__()
+        self.radius_m = radius_m
+        self.pose = nn.Linear(channels, 12)
+        self.spread = nn.Linear(channels, 2)
+
+    def forward(self, features: Tensor) -> HeadOutput:
+        """Features [B, C, h, w] -> pose."""
+        pooled = nn.functional.max_pool2d(features, 2).mean((2, 3))
+        out = self.pose(pooled)
+        rotation = project_to_so3(out[:, :9].reshape(-1, 3, 3) + torch.eye(3, device=out.device))
+        pose = make_pose(rotation, out[:, 9:] * self.radius_m)
+        return HeadOutput(pose, self.spread(pooled.detach()))
+
+
+class ScenePointHead(nn.Module):
+    """Predicts for each cell of the feature map the scene point seen there, and solves for the
+    pose.
+
+    Each cell names a point in the scene, its depth, and how much it should count. Depth along the
+    cell's ray gives the same point in the camera's frame, and the pose is the rigid motion that
+    best carries one set onto the other (weighted Procrustes, in closed form and differentiable).
+    Local evidence generalises to unseen poses where a regression of 12 numbers from a pooled
+    vector interpolates between seen ones.
+    """
+
+    def __init__(self, channels: int, radius_m: float, rays: Tensor, hidden: int = 256) -> None:
+        super().__init__()
+        self.radius_m = radius_m
+        self.register_buffer('rays', rays.reshape(-1, 3), persistent=False)  # [N, 3], z = 1
+        self.context = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.ReLU(),
+        )
+        self.globe = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
+        self.cells = nn.Sequential(
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, 5, 1),
+        )
+        self.spread = nn.Sequential(nn.Linear(hidden + 2, 32), nn.ReLU(), nn.Linear(32, 2))
+
+    def forward(self, features: Tensor) -> HeadOutput:
+        """Features [B, C, h, w] on the grid of the head's rays -> pose."""
+        x = self.context(features)
+        x = x + self.globe(x.mean((2, 3)))[:, :, None, None]
+        out = self.cells(x.relu()).flatten(2).transpose(1, 2)  # [B, N, 5]
+        points = out[..., :3] * self.radius_m
+        depths = torch.exp(out[..., 3].clamp(-4.0, 4.0)) * self.radius_m
+        weights = torch.softmax(out[..., 4], dim=-1)
+        in_camera = depths[..., None] * self.rays
+        rotation, translation = roma.rigid_points_registration(in_camera, points, weights)
+        pose = make_pose(rotation, translation)
+        # How badly the cells agree on the pose says much about how wrong it is.
+        residual = points - (in_camera @ rotation.transpose(1, 2) + translation[:, None])
+        rms = (weights * residual.square().sum(-1)).sum(-1, keepdim=True).clamp_min(1e-10).sqrt()
+        evenness = (weights.square().sum(-1, keepdim=True)).reciprocal()
+        evidence = torch.cat([x.mean((2, 3)), rms.log(), evenness.log()], dim=-1).detach()
+        return HeadOutput(pose, self.spread(evidence), points, depths)
+
+
+HEADS = {'pooled': PooledHead, 'scene_points': ScenePointHead}

@@ -1,0 +1,96 @@
+"""The losses of APRNet (paper, section 3.1; METHOD names the gaps it leaves). Means over the
+batch, no weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from posemap_ros.geometry import rotation_error_deg, translation_error
+
+
+def pose_loss(predicted: Tensor, true: Tensor) -> Tensor:
+    """L_pose: squared error of the 3x4 pose matrices [B, 4, 4], summed over the 12 numbers."""
+    return (predicted[:, :3] - true[:, :3]).square().sum((1, 2)).mean()
+
+
+def spread_loss(log_sigma: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    """Negative log likelihood of the pose errors under the predicted spread [B, 2].
+
+    Position and rotation vector are taken as isotropic Gaussians of three components each. The
+    errors are detached: the spread learns to describe the pose, and never excuses it.
+    """
+    metres = translation_error(predicted, true).detach()
+    radians = torch.deg2rad(rotation_error_deg(predicted, true)).detach()
+    errors = torch.stack([metres, radians], dim=-1)
+    return (3.0 * log_sigma + 0.5 * errors.square() * torch.exp(-2.0 * log_sigma)).sum(-1).mean()
+
+
+def image_loss(real: list[Tensor], rendered: list[Tensor], margin: float = 1.0) -> Tensor:
+    """L_image: triplet loss between features of photos and of renders at their poses (DFNet,
+    section 3.3).
+
+    Args:
+        real, rendered: per tap [B, C, h, w], B >= 2. The distance runs over the channels of each
+            pixel (in DFNet's code it runs along the image width). Negatives are the batch
+            rolled by one; of the four pairings the hardest wins.
+    """
+    losses = []
+    for photo, render in zip(real, rendered):
+        if len(photo) < 2:
+            raise ValueError(
+                'the image loss needs a batch of 2 or more: its negatives are other images'
+            )
+        positive = _pixel_distance(photo, render)
+        other_photo, other_render = photo.roll(1, 0), render.roll(1, 0)
+        pairings = (
+            (photo, other_render),
+            (photo, other_photo),
+            (render, other_photo),
+            (render, other_render),
+        )
+        triplets = [
+            (margin + positive - _pixel_distance(anchor, negative)).clamp_min(0.0).mean((1, 2))
+            for anchor, negative in pairings
+        ]
+        losses.append(torch.stack(triplets).amax(0).mean())
+    return torch.stack(losses).mean()
+
+
+def _pixel_distance(a: Tensor, b: Tensor) -> Tensor:
+    return ((a - b).square().sum(1) + 1e-8).sqrt()
+
+
+def posemap_loss(predicted: Tensor, true: Tensor, opacity: Tensor) -> Tensor:
+    """L_posemap: 1 - cosine of pose features [B, N, 256] per cell, averaged under the true view's
+    opacity [B, N].
+    """
+    distance = 1.0 - F.cosine_similarity(predicted, true, dim=-1)
+    return (distance * opacity).sum() / opacity.sum().clamp_min(1e-6)
+
+
+def point_loss(
+    points: Tensor,
+    depths: Tensor,
+    T_world_cam: Tensor,
+    true_depths: Tensor,
+    rays: Tensor,
+    far_m: float,
+) -> Tensor:
+    """How far the predicted scene points are from those that NeRF-P shows in the cells.
+
+    Args:
+        points, depths: predicted, [B, N, 3] in the world and [B, N], metres.
+        T_world_cam: [B, 4, 4] true poses.
+        true_depths: [B, N] rendered there.
+        rays: [N, 3] the cells' rays in the camera, z = 1.
+        far_m: cells that show something farther away do not count.
+    """
+    seen = true_depths[..., None] * rays
+    true_points = seen @ T_world_cam[:, :3, :3].transpose(1, 2) + T_world_cam[:, None, :3, 3]
+    mask = (true_depths < far_m).float()
+    distance = ((points - true_points).square().sum(-1) + 1e-4).sqrt()
+    ratio = (depths.log() - true_depths.log()).abs()
+    return ((distance + 0.5 * ratio) * mask).sum() / mask.sum().clamp_min(1.0)

@@ -1,0 +1,293 @@
+"""From a dataset to an environment: the data a training sees, and its two stages in a resumable
+work folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posemap_ros.aprnet.network import APRNet
+from posemap_ros.aprnet.trainer import Photos, predict, train_aprnet
+from posemap_ros.camera import Camera, ImageAdapter
+from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
+from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
+from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
+from posemap_ros.files import atomic_write, check_folder_is_free
+from posemap_ros.geometry import rotation_error_deg as rotation_error
+from posemap_ros.geometry import translation_error
+from posemap_ros.localizer import choose_device
+from posemap_ros.memory import keep_freed_memory
+from posemap_ros.nerf_p.exposure import luma_histogram
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
+from posemap_ros.progress import progress_bar
+from posemap_ros.recipe import Recipe
+from posemap_ros.stopwatch import Stopwatch
+
+MIN_FRAMES = 20
+# The median length of a vector of three standard normal numbers.
+CHI3_MEDIAN = 1.5382
+
+
+class WorkMismatch(ValueError):
+    """A work folder that belongs to another training."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One training run: what goes in, and where it works.
+
+    Attributes:
+        dataset: the training frames, in order.
+        recipe: every choice.
+        work: folder for checkpoints and renders; the run resumes from what it finds there.
+        device: of the training.
+        backbone_weights: file with ImageNet weights, or None for where the backbone finds its own.
+    """
+
+    dataset: PosedImages
+    recipe: Recipe
+    work: Path
+    device: torch.device
+    backbone_weights: Path | None = None
+
+    @property
+    def held_out(self) -> int:
+        """How many frames at the end of the training split are kept to choose weights and fit the
+        spread.
+        """
+        return max(4, round(self.recipe.held_out * len(self.dataset)))
+
+    @property
+    def poses(self) -> Tensor:
+        """T_world_cam [N, 4, 4] float32 of all frames."""
+        return torch.from_numpy(self.dataset.poses).float()
+
+    @property
+    def scene(self) -> SceneFrame:
+        """Measured from the poses that are trained on."""
+        return SceneFrame.from_poses(self.poses[: -self.held_out])
+
+    @property
+    def nerf_camera(self) -> Camera:
+        """Of NeRF-P's training images."""
+        camera = self.dataset.camera.undistorted()
+        height = self.recipe.nerf_p.image_height
+        return camera.resized(round(camera.width * height / camera.height), height)
+
+    @property
+    def network_camera(self) -> Camera:
+        """APRNet's input: the recipe's height and the camera's shape, to multiples of 16 for the
+        PoseMap's grid.
+        """
+        camera = self.dataset.camera.undistorted()
+        height = round(self.recipe.aprnet.image_height / 16) * 16
+        return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
+
+    def images(self, camera: Camera) -> Tensor:
+        """All frames as ``camera`` would have taken them: [N, h, w, 3] uint8."""
+        adapter = ImageAdapter(self.dataset.camera, camera)
+        frames = progress_bar(range(len(self.dataset)), 'reading images', len(self.dataset))
+        return torch.from_numpy(np.stack([adapter(self.dataset.load(i)) for i in frames]))
+
+
+def prepare_build(
+    data: Path,
+    split: Path | None,
+    work: Path,
+    recipe: Recipe,
+    device: str,
+    backbone_weights: Path | None,
+) -> Build:
+    """Open the dataset and claim the work folder.
+
+    Args:
+        split: file with the training frames' names; by default ``data/train.txt`` if there is one,
+            else all frames.
+
+    Raises:
+        DatasetError: the data cannot be trained on.
+        WorkMismatch: the folder holds the work of another run.
+    """
+    keep_freed_memory()
+    if split is None and (data / 'train.txt').is_file():
+        split = data / 'train.txt'
+    dataset = open_dataset(data, split)
+    if len(dataset) < MIN_FRAMES:
+        raise DatasetError(
+            f'{data}: {len(dataset)} frames are too few to train on; '
+            f'at least {MIN_FRAMES} are needed'
+        )
+    print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
+    fingerprint = hashlib.sha256(
+        json.dumps(
+            [recipe.to_dict(), [f.name for f in dataset.frames], dataset.camera.to_dict()]
+        ).encode()
+        + dataset.poses.tobytes()
+    ).hexdigest()
+    work.mkdir(parents=True, exist_ok=True)
+    marker = work / 'run.json'
+    if marker.exists():
+        if json.loads(marker.read_text()).get('fingerprint') != fingerprint:
+            raise WorkMismatch(
+                f'{work} holds the work of another run (other data or another recipe): '
+                'remove it, or give another --out'
+            )
+    else:
+        with atomic_write(marker) as temporary:
+            temporary.write_text(json.dumps({'recipe': recipe.name, 'fingerprint': fingerprint}))
+    return Build(dataset, recipe, work, choose_device(device), backbone_weights)
+
+
+def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
+    """Stage 1: train or resume NeRF-P; returns it frozen, with figures of the held-out frames."""
+    recipe = build.recipe.nerf_p
+    torch.manual_seed(build.recipe.seed)
+    nerf = make_nerf_p(build.scene, recipe).to(build.device)
+    camera, held_out = build.nerf_camera, build.held_out
+    images, poses = build.images(camera), build.poses
+    seen = slice(0, -held_out)
+    seed = build.recipe.seed
+    train_render_branch(
+        nerf, images[seen], poses[seen], camera, recipe, seed, build.work / 'nerf_p_views.pt'
+    )
+    views = build.recipe.aprnet.views
+    decoder = train_pose_branch(
+        nerf,
+        poses[seen],
+        build.network_camera,
+        recipe,
+        views.max_translation_m,
+        views.max_rotation_deg,
+        seed,
+        build.work / 'nerf_p_posemap.pt',
+    )
+    nerf.eval()
+    with torch.no_grad():
+        unseen = poses[-held_out:].to(build.device)
+        histograms = luma_histogram(images[-held_out:]).to(build.device)
+        chosen = range(0, held_out, max(1, held_out // 8))
+        squared = [
+            (
+                nerf.render_view(unseen[i], camera, histograms[i]).rgb.cpu()
+                - images[i - held_out] / 255.0
+            )
+            .square()
+            .mean()
+            for i in chosen
+        ]
+        decoded = build.scene.T_world_scene.to(build.device) @ decoder.pose(
+            nerf.posemap(unseen, build.network_camera).features
+        )
+        figures = {
+            'held_out_psnr_db': float(-10.0 * torch.stack(squared).log10().mean()),
+            'posemap_decoded_median_translation_m': float(
+                translation_error(decoded, unseen).median()
+            ),
+            'posemap_decoded_median_rotation_deg': float(rotation_error(decoded, unseen).median()),
+        }
+    return nerf, figures
+
+
+def train_aprnet_stage(
+    build: Build, nerf: NeRFP
+) -> tuple[APRNet, tuple[float, float], dict[str, float]]:
+    """Stage 2: train or resume APRNet; returns it with the scale of its spread and figures of the
+    held-out frames.
+    """
+    torch.manual_seed(build.recipe.seed)
+    net = make_aprnet(build.scene, build.network_camera, build.recipe.aprnet)
+    net.backbone.load_imagenet(build.backbone_weights)
+    net = net.to(build.device, memory_format=torch.channels_last)
+    photos = Photos(build.images(build.network_camera), build.poses)
+    seen = photos.part(slice(0, -build.held_out))
+    unseen = photos.part(slice(-build.held_out, None))
+    train_aprnet(net, nerf, seen, unseen, build.recipe.aprnet, build.recipe.seed, build.work)
+    predicted = predict(net, unseen.images)
+    poses, true = predicted.T_world_cam.double().cpu().numpy(), unseen.T_world_cam.double().numpy()
+    metres, degrees = translation_error_m(poses, true), rotation_error_deg(poses, true)
+    errors = np.stack([metres, np.radians(degrees)], axis=1)
+    sigma = predicted.log_sigma.exp().double().cpu().numpy()
+    scale = np.median(errors / sigma, axis=0) / CHI3_MEDIAN
+    return net, (float(scale[0]), float(scale[1])), summarize(metres, degrees)
+
+
+def build_environment(
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    split: Path | None = None,
+    device: str = 'auto',
+    backbone_weights: Path | None = None,
+    overwrite: bool = False,
+    keep_work: bool = False,
+) -> Stopwatch:
+    """Train NeRF-P and APRNet on a dataset, or resume, and write the environment folder.
+
+    It works in ``<out>.work``, which is removed at the end unless it shall be kept.
+
+    Raises:
+        DatasetError, WorkMismatch, OSError: with a sentence that says what to do.
+    """
+    watch = Stopwatch()
+    check_folder_is_free(out, overwrite=overwrite)
+    work = work_folder(out)
+    build = prepare_build(data, split, work, recipe, device, backbone_weights)
+    with watch.section('NeRF-P'):
+        nerf, nerf_figures = train_nerf_p(build)
+    with watch.section('APRNet'):
+        net, spread_scale, aprnet_figures = train_aprnet_stage(build, nerf)
+    figures: dict[str, Any] = {
+        'training_frames': len(build.dataset) - build.held_out,
+        'nerf_p': nerf_figures,
+        'aprnet_held_out': aprnet_figures,
+        'seconds': round(watch.total, 1),
+    }
+    with watch.section('writing'):
+        write_environment(
+            out,
+            build.dataset.camera,
+            net,
+            nerf,
+            recipe,
+            spread_scale,
+            figures,
+            git_revision=git_revision(),
+            overwrite=overwrite,
+        )
+    if not keep_work:
+        shutil.rmtree(work)
+    print(
+        f'held-out frames: {aprnet_figures["median_translation_m"]:.3f} m, '
+        f'{aprnet_figures["median_rotation_deg"]:.2f} deg median; environment in {out}'
+    )
+    return watch
+
+
+def work_folder(out: Path) -> Path:
+    """Where the training of an environment keeps checkpoints and renders."""
+    return out.with_name(out.name + '.work')
+
+
+def git_revision() -> str:
+    """The checkout's commit, or 'unknown' outside one."""
+    here = Path(__file__).resolve().parent
+    command = ['git', '-C', str(here), 'describe', '--always', '--dirty', '--abbrev=12']
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return 'unknown'

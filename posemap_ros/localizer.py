@@ -1,0 +1,163 @@
+"""Image in, pose and uncertainty out. No ROS, no training code."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from posemap_ros.aprnet.network import network_input
+from posemap_ros.camera import Camera, ImageAdapter
+from posemap_ros.environment import Environment
+from posemap_ros.memory import keep_freed_memory
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+
+# No pose is surer than this, whatever the network says: half a centimetre and a quarter of a
+# degree.
+MIN_SIGMA_M, MIN_SIGMA_RAD = 0.005, 0.0044
+# Nor is an estimate that exists less sure than this.
+MAX_SIGMA_M, MAX_SIGMA_RAD = 100.0, 3.2
+_CAMERAS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Where the camera was when it took one image."""
+
+    T_map_cam: np.ndarray  # [4, 4] float64, camera (optical axes) to map, metres
+    covariance: (
+        np.ndarray
+    )  # [6, 6] of x, y, z (m^2) and rotations about x, y, z (rad^2), fixed map axes
+    inference_ms: float
+
+    @property
+    def sigma_translation_m(self) -> float:
+        """Standard deviation of the position, root of the mean over the axes."""
+        return float(np.sqrt(np.trace(self.covariance[:3, :3]) / 3.0))
+
+    @property
+    def sigma_rotation_deg(self) -> float:
+        """Standard deviation of the rotation about an axis, root of the mean over the axes."""
+        return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]) / 3.0)))
+
+
+class Localizer:
+    """APRNet of one environment, ready to run. Safe to call from several threads.
+
+    Args:
+        environment: the environment folder.
+        device: 'auto' (CUDA if there is one), 'cpu', 'cuda', 'cuda:1', ...
+        revision: of the environment; None is the newest, 0 the base.
+
+    Raises:
+        InvalidEnvironment: the folder cannot be used.
+        ValueError: the device is not there.
+    """
+
+    def __init__(
+        self, environment: Path | str, device: str = 'auto', revision: int | None = None
+    ) -> None:
+        keep_freed_memory()
+        self.device = choose_device(device)
+        self.environment = Environment.load(environment, revision)
+        self._net = self.environment.load_aprnet(self.device)
+        self._nerf: NeRFP | None = None
+        self._adapters: dict[Camera, ImageAdapter] = {}
+
+    @property
+    def revision(self) -> int:
+        """The revision in use."""
+        return self.environment.revision
+
+    @property
+    def network_camera(self) -> Camera:
+        """APRNet's input camera."""
+        return self.environment.network_camera
+
+    def load_revision(self, number: int) -> None:
+        """Switch to another revision; images in flight finish with the old weights."""
+        environment = Environment.load(self.environment.path, number)
+        net = environment.load_aprnet(self.device)
+        self.environment, self._net = environment, net
+
+    def prepare(self, image: np.ndarray, camera: Camera) -> np.ndarray:
+        """An image uint8 RGB [H, W, 3] of ``camera`` as the network's camera would have taken it.
+
+        Raises:
+            CameraMismatch: ``camera`` sees too little of what the network needs.
+        """
+        adapter = self._adapters.get(camera)
+        if adapter is None:
+            adapter = ImageAdapter(camera, self.network_camera)
+            if len(self._adapters) >= _CAMERAS_KEPT:
+                self._adapters.clear()
+            self._adapters[camera] = adapter
+        return adapter(image)
+
+    def localize(self, image: np.ndarray, camera: Camera) -> Estimate:
+        """Estimate the pose of an image uint8 RGB [H, W, 3] taken by ``camera``.
+
+        Raises:
+            CameraMismatch: ``camera`` sees too little of what the network needs.
+        """
+        start = time.perf_counter()
+        pixels = torch.from_numpy(self.prepare(image, camera)[None])
+        with torch.inference_mode():
+            predicted = self._net(network_input(pixels.to(self.device), self.network_camera))
+            pose = predicted.T_world_cam[0].double().cpu().numpy()
+            sigma = predicted.log_sigma[0].double().exp().cpu().numpy()
+        sigma = sigma * self.environment.spread_scale
+        sigma = np.clip(sigma, (MIN_SIGMA_M, MIN_SIGMA_RAD), (MAX_SIGMA_M, MAX_SIGMA_RAD))
+        covariance = np.diag(np.repeat(sigma**2, 3))
+        return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start))
+
+    def posemap_image(self, T_map_cam: np.ndarray) -> np.ndarray:
+        """A picture, uint8 RGB at the network camera's size, of the PoseMap rendered at a pose [4,
+        4].
+
+        The three main components of its 256 channels become red, green and blue. The first call
+        loads NeRF-P.
+        """
+        if self._nerf is None:
+            self._nerf = self.environment.load_nerf_p(self.device)
+        camera = self.network_camera
+        with torch.inference_mode():
+            pose = torch.as_tensor(T_map_cam, dtype=torch.float32, device=self.device)
+            features = self._nerf.posemap(pose[None], camera).features[0]
+            centred = features - features.mean(0)
+            axes = torch.linalg.svd(centred, full_matrices=False)[2][:3]
+            # The sign of a component is arbitrary; fixed here, so that the colours do not flicker.
+            axes = axes * axes.sum(1, keepdim=True).sign()
+            shown = centred @ axes.t()
+            low, high = shown.amin(0), shown.amax(0)
+            shown = ((shown - low) / (high - low).clamp_min(1e-6)).t()
+            shown = shown.reshape(
+                1, 3, camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE
+            )
+            size = (camera.height, camera.width)
+            picture = torch.nn.functional.interpolate(shown, size, mode='nearest')[0].permute(
+                1, 2, 0
+            )
+            return (picture * 255.0).to(torch.uint8).cpu().numpy()
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device for 'auto' or a device's name.
+
+    Raises:
+        ValueError: there is no such device on this machine.
+    """
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f'device {name!r} cannot be used here: use cpu or auto ({error})'
+        ) from error
+    return device

@@ -1,0 +1,72 @@
+"""The paper's contribution: features of space which, volume-rendered, encode the camera's pose
+(section 3.2).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from posemap_ros.geometry import make_pose, project_to_so3
+
+POSEMAP_CHANNELS = 256
+POSEMAP_STRIDE = 16
+
+
+class PoseBranch(nn.Module):
+    """Encoder from the trunk's position-only feature to a 256-d pose feature per sample.
+
+    It never sees the viewing direction: with it, the branch could encode the ray and ignore the
+        scene. The last
+    layer is linear, and volume rendering is linear too, so the two are swapped: ``sum w_i (A h_i +
+        b) =
+    A (sum w_i h_i) + b sum w_i``. That is the same PoseMap for a fraction of the multiplications.
+    """
+
+    def __init__(self, feature_width: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(feature_width, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+        )
+        self.output = nn.Linear(hidden, POSEMAP_CHANNELS)
+
+    def forward(self, feature: Tensor, weights: Tensor) -> Tensor:
+        """Trunk features [R, S, feature_width] under rendering weights [R, S] -> pose features [R,
+        256].
+        """
+        hidden = torch.einsum('rs,rsc->rc', weights, self.encoder(feature))
+        return hidden @ self.output.weight.t() + weights.sum(-1, keepdim=True) * self.output.bias
+
+
+class PoseDecoder(nn.Module):
+    """PoseMap -> pose. It only exists to train the pose branch, and stays off the robot.
+
+    The paper's decoder (1536-256-128-12) on the flattened map has 118 M weights in its first layer
+    at 240x320; each cell is reduced to 16 channels first here.
+    """
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(POSEMAP_CHANNELS, 16),
+            nn.Flatten(),
+            nn.Linear(16 * cells, 1536),
+            nn.ReLU(),
+            nn.Linear(1536, 256),
+            nn.ReLU(),
+            nn.Linear(256, 128),
+            nn.ReLU(),
+            nn.Linear(128, 12),
+        )
+
+    def forward(self, posemap: Tensor) -> tuple[Tensor, Tensor]:
+        """PoseMap [B, N, 256] -> raw rotation [B, 3, 3] and position [B, 3], both in the scene's
+        frame.
+        """
+        out = self.layers(posemap)
+        return out[:, :9].reshape(-1, 3, 3), out[:, 9:]
+
+    def pose(self, posemap: Tensor) -> Tensor:
+        """PoseMap [B, N, 256] -> pose [B, 4, 4] in the scene's frame."""
+        rotation, position = self(posemap)
+        return make_pose(project_to_so3(rotation), position)

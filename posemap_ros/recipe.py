@@ -1,0 +1,167 @@
+"""Recipes: every choice of a training run as typed values, read from YAML where an unknown key is
+an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from posemap_ros.resources import share_folder
+
+
+class InvalidRecipe(ValueError):
+    """A recipe that cannot be found or understood."""
+
+
+@dataclass(frozen=True)
+class NerfRecipe:
+    """How NeRF-P is trained (posemap_ros/nerf_p)."""
+
+    image_height: int = 120
+    resolutions: tuple[int, ...] = (64, 128, 256)
+    channels: int = 16
+    proposal_samples: int = 40
+    final_samples: int = 24
+    steps: int = 2500
+    rays_per_step: int = 2048
+    learning_rate: float = 1e-2
+    distortion_weight: float = 2e-3
+    smoothness_weight: float = 1e-2
+    pose_steps: int = 400
+    pose_batch: int = 16
+    pose_learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class ViewsRecipe:
+    """The synthetic views that APRNet is trained on (RVS)."""
+
+    per_frame: int = 2
+    max_translation_m: float = 0.2
+    max_rotation_deg: float = 10.0
+    image_height: int = 72
+    redraw_steps: int = 0  # 0: drawn once
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of APRNet's losses; 0 leaves one out, and its work with it."""
+
+    pose: float = 1.0
+    image: float = 1.0
+    posemap: float = 1.0
+    rvs: float = 1.0
+    points: float = 1.0
+
+
+@dataclass(frozen=True)
+class AprRecipe:
+    """How APRNet is trained (posemap_ros/aprnet)."""
+
+    image_height: int = 144
+    backbone: str = 'efficientnet_lite0'
+    head: str = 'scene_points'
+    feature_stride: int = 8
+    steps: int = 2000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    backbone_learning_rate: float = 3e-4
+    rendering_losses_from: float = 0.5
+    posemap_cells: int = 24
+    image_loss_batch: int = 4
+    brightness_jitter: float = 0.2
+    loss: LossWeights = field(default_factory=LossWeights)
+    views: ViewsRecipe = field(default_factory=ViewsRecipe)
+
+
+@dataclass(frozen=True)
+class AlignmentRecipe:
+    """How APRNet is aligned on unlabelled images (posemap_ros/alignment.py)."""
+
+    learning_rate: float = 1e-5
+    view_height: int = 48
+    image_weight: float = 1.0
+    posemap_weight: float = 1.0
+    epochs: int = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str
+    seed: int = 0
+    held_out: float = 0.05
+    nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
+    aprnet: AprRecipe = field(default_factory=AprRecipe)
+    alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as YAML takes them."""
+        return _plain(dataclasses.asdict(self))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by the name of one that ships (config/training/NAME.yaml) or by a file's path.
+
+    Raises:
+        InvalidRecipe: no such recipe, not YAML, an unknown key, or a value of a wrong type.
+    """
+    folder = share_folder() / 'config' / 'training'
+    path = Path(name) if name.endswith(('.yaml', '.yml')) else folder / f'{name}.yaml'
+    if not path.is_file():
+        shipped = ', '.join(sorted(p.stem for p in folder.glob('*.yaml')))
+        raise InvalidRecipe(
+            f'there is no recipe {name!r}: give one of {shipped}, or the path of a .yaml file'
+        )
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidRecipe(f'{path} is not YAML: {error}') from error
+    if not isinstance(values, dict):
+        raise InvalidRecipe(f'{path} holds no keys with values')
+    return recipe_from_dict({'name': path.stem, **values}, str(path))
+
+
+def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
+    """The inverse of `Recipe.to_dict`; ``source`` is named in errors."""
+    return _build(Recipe, values, source)
+
+
+def _build(cls: type, values: dict[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise InvalidRecipe(f'{where}: unknown key {unknown[0]!r}; known are {", ".join(hints)}')
+    return cls(**{k: _convert(hints[k], v, f'{where}: {k}') for k, v in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise InvalidRecipe(f'{where} must hold keys with values, not {value!r}')
+        return _build(hint, value, where)
+    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        return tuple(_convert(int, v, where) for v in value)
+    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            value = float(value)  # YAML 1.1 reads 1e-3 as text
+        except ValueError:
+            raise InvalidRecipe(f'{where} must be a number, not {value!r}') from None
+    if isinstance(hint, type) and type(value) is hint:
+        if isinstance(value, (int, float)) and value < 0:
+            raise InvalidRecipe(f'{where} must not be negative, but is {value!r}')
+        return value
+    raise InvalidRecipe(f'{where} must be {getattr(hint, "__name__", hint)}, not {value!r}')
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,98 @@
+"""The loop that all trainings share: schedule, progress, checkpoints, and resuming after any kind
+of stop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from posemap_ros.files import atomic_write
+from posemap_ros.progress import progress_bar
+
+CHECKPOINT_EVERY_S = 60.0
+WARMUP_STEPS = 50
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds: modules, optimisers, and anything with the same two methods."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+def train(
+    name: str,
+    steps: int,
+    step: Callable[[int, torch.Generator], Mapping[str, float]],
+    optimiser: torch.optim.Optimizer,
+    state: Mapping[str, Stateful],
+    checkpoint: Path,
+    seed: int,
+    final_rate: float = 0.02,
+) -> None:
+    """Call ``step(index, generator)`` for each step, from the checkpoint on if there is one.
+
+    Args:
+        name: shown before the progress bar.
+        steps: how many in all.
+        step: does one optimisation step and returns figures to show. Its generator depends on the
+            seed and the step alone, so a resumed run draws what an uninterrupted one would have
+            drawn.
+        optimiser: its learning rates are warmed up, then decay along a half cosine to
+            ``final_rate`` of themselves.
+        state: what to save besides the optimiser, by name.
+        checkpoint: file that is replaced once a minute, at the end, and when the training is
+            stopped.
+        seed: of the generators.
+    """
+    state = {**state, 'optimiser': optimiser}
+    start = load_checkpoint(checkpoint, state)
+    rates = [group.setdefault('base_lr', group['lr']) for group in optimiser.param_groups]
+    saved = time.monotonic()
+    done = start
+    with progress_bar(None, name, steps, 'step', start) as bar:
+        try:
+            for index in range(start, steps):
+                decay = 0.5 * (1.0 + math.cos(math.pi * index / steps))
+                factor = min(1.0, (index + 1) / WARMUP_STEPS) * (
+                    final_rate + (1.0 - final_rate) * decay
+                )
+                for group, rate in zip(optimiser.param_groups, rates):
+                    group['lr'] = rate * factor
+                figures = step(index, torch.Generator().manual_seed(seed * 1_000_003 + index))
+                done = index + 1
+                bar.update()
+                if index % 10 == 0:
+                    bar.set_postfix({k: f'{v:.3g}' for k, v in figures.items()}, refresh=False)
+                if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                    save_checkpoint(checkpoint, done, state)
+                    saved = time.monotonic()
+        finally:
+            if done > start:
+                save_checkpoint(checkpoint, done, state)
+
+
+def save_checkpoint(path: Path, step: int, state: Mapping[str, Stateful]) -> None:
+    """Write the states and the number of steps done, atomically."""
+    with atomic_write(path) as temporary:
+        torch.save(
+            {'step': step, **{name: part.state_dict() for name, part in state.items()}}, temporary
+        )
+
+
+def load_checkpoint(path: Path, state: Mapping[str, Stateful]) -> int:
+    """Restore the states, if the file is there; returns the number of steps done."""
+    if not path.exists():
+        return 0
+    # weights_only: tensors and plain containers, never code.
+    saved = torch.load(path, weights_only=True, map_location='cpu')
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    return saved['step']

@@ -1,0 +1,120 @@
+"""The environment folder: what is written is read back, and nothing damaged is."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_environment import CAMERA, make_tiny_environment
+
+from posemap_ros.environment import Environment, InvalidEnvironment
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    return make_tiny_environment(tmp_path / 'environment')
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    manifest = yaml.safe_load((folder / 'environment.yaml').read_text())
+    (folder / 'environment.yaml').write_text(yaml.safe_dump({**manifest, **changes}))
+
+
+def test_what_is_written_is_read_back(environment: Path) -> None:
+    loaded = Environment.load(environment)
+    assert loaded.camera == CAMERA
+    assert loaded.revision == loaded.latest_revision == 0
+    torch.manual_seed(0)
+    again = Environment.load(make_tiny_environment(environment.with_name('again')))
+    for ours, theirs in zip(
+        loaded.load_aprnet().state_dict().values(), again.load_aprnet().state_dict().values()
+    ):
+        assert torch.equal(ours, theirs)
+
+
+def test_half_precision_on_disk_hardly_moves_a_pose(environment: Path) -> None:
+    net = Environment.load(environment).load_aprnet()
+    images = torch.rand(2, 3, CAMERA.height, CAMERA.width, generator=torch.manual_seed(1))
+    before = net(images).T_world_cam
+    loaded = Environment.load(environment)
+    loaded.add_revision(net, {})
+    after = Environment.load(environment).load_aprnet()(images).T_world_cam
+    assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_revisions_count_up_and_the_base_stays(environment: Path) -> None:
+    base = Environment.load(environment)
+    net = base.load_aprnet()
+    with torch.no_grad():
+        next(net.head.parameters()).add_(1.0)
+    assert base.add_revision(net, {'gap': 0.5}) == 1
+    assert base.add_revision(net, {'gap': 0.4}) == 2
+    newest = Environment.load(environment)
+    assert newest.revision == newest.latest_revision == 2
+    first = Environment.load(environment, revision=0).load_aprnet().state_dict()
+    assert all(torch.equal(first[k], v) for k, v in base.load_aprnet().state_dict().items())
+    moved = newest.load_aprnet().head.state_dict()
+    assert any(not torch.equal(moved[k], v) for k, v in base.load_aprnet().head.state_dict().items())
+    with pytest.raises(InvalidEnvironment, match='no revision 7'):
+        Environment.load(environment, revision=7)
+
+
+def test_a_missing_folder_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidEnvironment, match='build_environment'):
+        Environment.load(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('name', ['environment.yaml', 'aprnet.safetensors', 'nerf_p.safetensors'])
+def test_a_missing_file_is_named(environment: Path, name: str) -> None:
+    (environment / name).unlink()
+    with pytest.raises(InvalidEnvironment, match=name):
+        Environment.load(environment)
+
+
+@pytest.mark.parametrize('name', ['aprnet.safetensors', 'nerf_p.safetensors'])
+@pytest.mark.parametrize('damage', ['truncated', 'one bit'])
+def test_damaged_weights_are_refused(environment: Path, name: str, damage: str) -> None:
+    data = bytearray((environment / name).read_bytes())
+    if damage == 'truncated':
+        del data[len(data) // 2 :]
+    else:
+        data[-1] ^= 1
+    (environment / name).write_bytes(data)
+    with pytest.raises(InvalidEnvironment, match=f'{name}.*SHA-256'):
+        Environment.load(environment)
+
+
+def test_a_newer_format_is_refused(environment: Path) -> None:
+    edit_manifest(environment, format=99)
+    with pytest.raises(InvalidEnvironment, match='format 99.*update'):
+        Environment.load(environment)
+
+
+@pytest.mark.parametrize(
+    'text', ['', '[]', 'format: one', '{', 'format: 1', '\x00\x01', '!!python/object:os.system {}']
+)
+def test_a_damaged_manifest_is_refused(environment: Path, text: str) -> None:
+    (environment / 'environment.yaml').write_text(text)
+    with pytest.raises(InvalidEnvironment, match='environment'):
+        Environment.load(environment)
+
+
+def test_files_outside_the_folder_are_not_followed(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / 'other.safetensors').write_bytes(b'')
+    edit_manifest(environment, files={'../other.safetensors': 'x'})
+    with pytest.raises(InvalidEnvironment, match='damaged'):
+        Environment.load(environment)
+
+
+def test_a_damaged_camera_is_refused(environment: Path) -> None:
+    edit_manifest(environment, camera={'width': 'wide'})
+    with pytest.raises(InvalidEnvironment, match='damaged'):
+        Environment.load(environment)
+
+
+def test_weights_of_another_recipe_are_refused(environment: Path) -> None:
+    manifest = yaml.safe_load((environment / 'environment.yaml').read_text())
+    manifest['recipe']['aprnet']['head'] = 'pooled'
+    edit_manifest(environment, recipe=manifest['recipe'])
+    with pytest.raises(InvalidEnvironment, match='aprnet.safetensors does not fit'):
+        Environment.load(environment).load_aprnet()

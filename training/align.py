@@ -1,0 +1,109 @@
+"""Align an environment on images without poses: how the place looks today.
+
+The poses in the data are not used. The result becomes a new revision of the environment if it
+helps on images that were not trained on, and is dropped otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from posemap_ros.alignment import AlignmentResult, align_environment
+from posemap_ros.camera import ImageAdapter
+from posemap_ros.command_line import run_stage
+from posemap_ros.dataset import open_dataset
+from posemap_ros.environment import Environment
+from posemap_ros.progress import progress_bar
+from posemap_ros.stopwatch import Stopwatch
+
+
+def align_on_dataset(
+    environment: Path,
+    data: Path,
+    split: Path | None = None,
+    *,
+    every: int = 1,
+    seconds: float | None = None,
+    steps: int | None = None,
+    device: str = 'auto',
+    seed: int = 0,
+    watch: Stopwatch | None = None,
+) -> AlignmentResult:
+    """Align on every ``every``-th image of a dataset's split; see `align_environment`."""
+    watch = watch or Stopwatch()
+    with watch.section('reading'):
+        dataset = open_dataset(data, split)
+        adapter = ImageAdapter(dataset.camera, Environment.load(environment).network_camera)
+        indices = range(0, len(dataset), every)
+        images = np.stack(
+            [adapter(dataset.load(i)) for i in progress_bar(indices, 'reading', len(indices))]
+        )
+    with watch.section('aligning'), progress_bar(None, 'aligning', 100, '%') as bar:
+
+        def progress(fraction: float, text: str) -> None:
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(round(100 * fraction) - bar.n)
+
+        return align_environment(
+            environment,
+            images,
+            seconds=seconds,
+            steps=steps,
+            device=device,
+            seed=seed,
+            progress=progress,
+        )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='align', description=__doc__)
+    add = parser.add_argument
+    add(
+        '--environment',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='environment folder; gets a new revision',
+    )
+    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add('--split', type=Path, metavar='FILE', help='names of the frames to align on')
+    add('--every', type=int, default=1, metavar='N', help='use only every N-th of them')
+    add('--seconds', type=float, metavar='S', help='stop after so long')
+    add(
+        '--steps',
+        type=int,
+        metavar='N',
+        help="stop after so many steps (default: the recipe's epochs)",
+    )
+    add('--seed', type=int, default=0)
+    add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
+    arguments = parser.parse_args(argv)
+    if arguments.every < 1:
+        parser.error('--every must be at least 1')
+
+    def work() -> None:
+        watch = Stopwatch()
+        result = align_on_dataset(
+            arguments.environment,
+            arguments.data,
+            arguments.split,
+            every=arguments.every,
+            seconds=arguments.seconds,
+            steps=arguments.steps,
+            device=arguments.device,
+            seed=arguments.seed,
+            watch=watch,
+        )
+        print(f'{result.reason}; the environment is at revision {result.revision}')
+        print(watch.summary())
+
+    return run_stage('align', work, ValueError, when_stopped='the environment is as it was')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

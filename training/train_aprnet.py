@@ -1,0 +1,48 @@
+"""Train, or resume, APRNet on the NeRF-P that train_nerf_p left in OUT.work (trained first where
+it is missing).
+
+`build_environment` with the same arguments then writes the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from posemap_ros.building import prepare_build, train_aprnet_stage, train_nerf_p, work_folder
+from posemap_ros.command_line import add_training_arguments, run_stage
+from posemap_ros.recipe import load_recipe
+from posemap_ros.stopwatch import Stopwatch
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='train_aprnet', description=__doc__)
+    add_training_arguments(parser)
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        watch = Stopwatch()
+        build = prepare_build(
+            arguments.data,
+            arguments.split,
+            work_folder(arguments.out),
+            load_recipe(arguments.recipe),
+            arguments.device,
+            arguments.backbone_weights,
+        )
+        with watch.section('NeRF-P'):
+            nerf = train_nerf_p(build)[0]
+        with watch.section('APRNet'):
+            figures = train_aprnet_stage(build, nerf)[2]
+        for name, value in figures.items():
+            print(f'{name}: {value:.3f}')
+        print(watch.summary())
+
+    return run_stage(
+        'train_aprnet', work, ValueError, when_stopped='the same command goes on from here'
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

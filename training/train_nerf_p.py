@@ -1,0 +1,44 @@
+"""Train, or resume, only NeRF-P, the first stage of build_environment, in its work folder
+OUT.work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from posemap_ros.building import prepare_build, train_nerf_p, work_folder
+from posemap_ros.command_line import add_training_arguments, run_stage
+from posemap_ros.recipe import load_recipe
+from posemap_ros.stopwatch import Stopwatch
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='train_nerf_p', description=__doc__)
+    add_training_arguments(parser)
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        watch = Stopwatch()
+        build = prepare_build(
+            arguments.data,
+            arguments.split,
+            work_folder(arguments.out),
+            load_recipe(arguments.recipe),
+            arguments.device,
+            arguments.backbone_weights,
+        )
+        with watch.section('NeRF-P'):
+            figures = train_nerf_p(build)[1]
+        for name, value in figures.items():
+            print(f'{name}: {value:.3f}')
+        print(watch.summary())
+
+    return run_stage(
+        'train_nerf_p', work, ValueError, when_stopped='the same command goes on from here'
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
