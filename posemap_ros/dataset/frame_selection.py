@@ -18,8 +18,8 @@ from posemap_ros.evaluation import rotation_error_deg, translation_error_m
 class FrameSelection:
     """A frame is kept if the camera has moved or turned this far since the last one kept."""
 
-    min_translation_m: float = 0.05
-    min_rotation_deg: float = 3.0
+    min_translation_m: float = 0.02
+    min_rotation_deg: float = 1.0
     every: int = 1  # look only at each n-th frame
     max_frames: int | None = None  # thin evenly down to this many
 

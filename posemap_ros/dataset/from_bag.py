@@ -84,7 +84,11 @@ def extract_bag(
             recording = read_recording(bag, topics, options, progress)
             kept = options.selection.choose([T for _, T in recording.posed])
             chosen = dict(recording.posed[index] for index in kept)
-        with atomic_folder(out, overwrite=overwrite) as folder:
+        # Leaving the folder syncs it to disk, which is most of the writing.
+        with (
+            stopwatch.section('writing'),
+            atomic_folder(out, overwrite=overwrite) as folder,
+        ):
             images = _ImageWriter(folder, recording.camera, topics, stopwatch)
             number = bag.topics[topics.image].count
             with progress(bag.messages({topics.image}), 'writing images', number) as messages:
@@ -93,16 +97,15 @@ def extract_bag(
                     T_world_cam = chosen.pop(stamp, None)
                     if T_world_cam is not None:
                         images.add(bag.parse(topic, data), stamp, T_world_cam)
-            with stopwatch.section('writing'):
-                images.finish(
-                    {
-                        'bag': Path(path).name,
-                        'image_topic': topics.image,
-                        'pose_topic': topics.pose or '/tf',
-                        'camera_frame': recording.camera_frame,
-                        'world_frame': recording.world_frame,
-                    }
-                )
+            images.finish(
+                {
+                    'bag': Path(path).name,
+                    'image_topic': topics.image,
+                    'pose_topic': topics.pose or '/tf',
+                    'camera_frame': recording.camera_frame,
+                    'world_frame': recording.world_frame,
+                }
+            )
     return Extraction(
         topics=topics,
         recording=recording,
@@ -144,8 +147,7 @@ class _ImageWriter:
             self._fit_camera(*size)
         name = f'images/{len(self.frames):06d}'
         path = self.folder / f'{name}{suffix}'
-        with self.stopwatch.section('writing'):
-            path.write_bytes(content)
+        path.write_bytes(content)
         self.frames.append(PosedFrame(name, path, T_world_cam, stamp_ns))
 
     def finish(self, source: dict[str, str]) -> None:
