@@ -1,16 +1,18 @@
 """Localize a robot by its camera: the node, and RViz if asked for.
 
-Bare, this starts in the demo environment; `ros2 launch posemap_ros localize.launch.py --show-args` lists
-the arguments. Arguments for parameters are empty by default, which leaves them to the parameter file.
+Bare, this starts in the demo environment; `ros2 launch posemap_ros localize.launch.py --show-args`
+lists the arguments. Arguments for parameters are empty by default, which leaves them to the
+parameter file.
 """
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription
 
 # Launch arguments that, when given, go before the parameter file.
 _PARAMETERS = {
@@ -21,9 +23,9 @@ _PARAMETERS = {
     'device': 'auto, cpu or cuda.',
 }
 
-# /tf and /tf_static are absolute names, the same in every namespace: fine for one robot. Several robots,
-# whose frames have the same names, each need a tree of their own, which these make; with one robot in
-# the root namespace they change nothing.
+# /tf and /tf_static are absolute names, the same in every namespace: fine for one robot. Several
+# robots, whose frames have the same names, each need a tree of their own, which these make; with
+# one robot in the root namespace they change nothing.
 _TF_REMAPPINGS = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
 
 
@@ -87,29 +89,25 @@ def generate_launch_description() -> LaunchDescription:
 
 def _localizer(context: LaunchContext) -> list[Node]:
     """The node, with the parameters that were given as arguments."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in _PARAMETERS}
+    parameters = [ParameterFile(LaunchConfiguration('params_file'), allow_substs=True)]
+    for name in _PARAMETERS:
+        if value := LaunchConfiguration(name).perform(context):
+            # As text: a folder named 2024 is no number.
+            parameters.append({name: ParameterValue(value, value_type=str)})
     return [
         Node(
             package='posemap_ros',
             executable='localize',
             name='posemap',
             namespace=LaunchConfiguration('namespace'),
-            parameters=[
-                ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
-                # As text: a folder named 2024 is no number.
-                {
-                    name: ParameterValue(value, value_type=str)
-                    for name, value in given.items()
-                    if value
-                },
-            ],
+            parameters=parameters,
             remappings=[
                 ('image', LaunchConfiguration('image_topic')),
                 ('image/compressed', [LaunchConfiguration('image_topic'), '/compressed']),
                 ('camera_info', LaunchConfiguration('camera_info_topic')),
                 *_TF_REMAPPINGS,
             ],
-            arguments=['--ros-args', '--log-level', ['posemap:=', LaunchConfiguration('log_level')]],
+            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
             output='screen',
         )
     ]

@@ -1,1 +1,1 @@
-"""The ROS 2 node: the only part of posemap_ros that imports rclpy, and that only in some modules."""
+"""The ROS 2 node, the only part of posemap_ros that imports rclpy."""

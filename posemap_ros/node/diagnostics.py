@@ -14,7 +14,8 @@ from posemap_ros.node.gate import State
 
 _RATE_WINDOW = 5.0  # seconds
 
-# Level and message for each state: what somebody who looks at a robot's diagnostics wants to know first.
+# Level and message for each state: what somebody who looks at a robot's diagnostics wants to know
+# first.
 _VERDICTS = {
     State.UNINITIALIZED: (DiagnosticStatus.WARN, 'Not localized!'),
     State.LOCALIZED: (DiagnosticStatus.OK, 'Localized.'),

@@ -1,4 +1,4 @@
-"""The frames that refine will learn from: few, bounded, and spread over where the robot has been."""
+"""The frames that refine will learn from: few, and spread over where the robot has been."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class _Entry:
 
 
 class FrameBuffer:
-    """At most `capacity` uint8 RGB frames, none older than `horizon` seconds. Safe between threads.
+    """At most `capacity` uint8 RGB frames, none older than `horizon` seconds. Thread-safe.
 
-    When full, the frame goes that is nearest to its two neighbours in time, by position, angle and time
-    together. So a robot that waits at a door for ten minutes does not forget the corridor.
-    Odometry measures the motion rather than the estimated poses: it is smooth, and right even while
-    the estimates are wrong, which is when refine is needed most.
+    When full, the frame goes that is nearest to its two neighbours in time, by position, angle and
+    time together. So a robot that waits at a door for ten minutes does not forget the corridor.
+    Odometry measures the motion rather than the estimated poses: it is smooth, and right even
+    while the estimates are wrong, which is when refine is needed most.
     """
 
     def __init__(self, capacity: int, horizon: float) -> None:
@@ -49,7 +49,7 @@ class FrameBuffer:
             return _gap(self._entries[-1], _Entry(stamp, None, T_odom_base)) >= _MINIMUM_GAP
 
     def add(self, stamp: float, image: np.ndarray, T_odom_base: np.ndarray | None = None) -> None:
-        """Keep `image` [h, w, 3] uint8, taken at `stamp` seconds, where odometry was [4, 4] or unknown."""
+        """Keep `image` [h, w, 3] uint8, taken at `stamp` seconds."""
         with self._lock:
             self._entries.append(_Entry(stamp, image, T_odom_base))
             while self._entries[0].stamp < stamp - self._horizon:

@@ -13,9 +13,10 @@ import numpy as np
 class TfMode(str, Enum):
     """What is broadcast on /tf.
 
-    A frame has one parent only. Odometry owns base's and the robot's description owns the camera's, so
-    on a robot with odometry a localizer may only place the root of odometry's tree, odom, in the map
-    (REP-105). One broadcast of map->camera would cut the camera off from the robot, for everyone.
+    A frame has one parent only. Odometry owns base's and the robot's description owns the
+    camera's, so on a robot with odometry a localizer may only place the root of odometry's tree,
+    odom, in the map (REP-105). One broadcast of map->camera would cut the camera off from the
+    robot, for everyone.
     """
 
     MAP_TO_ODOM = 'map_to_odom'
@@ -50,7 +51,9 @@ def odom_in_map(T_map_base: np.ndarray, T_odom_base: np.ndarray) -> np.ndarray:
 def covariance_of_base(
     covariance: np.ndarray, T_map_cam: np.ndarray, T_base_cam: np.ndarray
 ) -> np.ndarray:
-    """Covariance of the robot's pose [6, 6] from that of its camera's; x, y, z, rotations, map's axes.
+    """Covariance [6, 6] of the robot's pose from that of its camera's.
+
+    Both are of x, y, z and the rotations about x, y, z, in the fixed axes of the map.
 
     The angular error is the same; the lever from camera to base turns it into one of position:
     d(base) = d(camera) + rotation x lever.

@@ -2,11 +2,13 @@
 
 A fix is accepted when
 1. the network is sure of it: its predicted standard deviations are below a limit, and
-2. at least half of the latest fixes agree with it: each of them, carried on to now by odometry, comes out
-   near it. Odometry drifts slowly, so over a second or two it tells a jump of the network from a motion.
+2. at least half of the latest fixes agree with it: each of them, carried on to now by odometry,
+   comes out near it. Odometry drifts slowly, so over a second or two it tells a jump of the
+   network from a motion.
 
-Rejected fixes stay in the comparison. So one outlier is outvoted, while a robot that was carried to
-another place is believed once half of the window has seen that place. Without odometry only 1 counts.
+Rejected fixes stay in the comparison. So one outlier is outvoted, while a robot that was carried
+to another place is believed once half of the window has seen that place. Without odometry only 1
+counts.
 """
 
 from __future__ import annotations

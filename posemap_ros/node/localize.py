@@ -13,8 +13,9 @@ from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.logging import get_logger
 
-# One thread each for images, a refine that waits for its child process, the PoseMap's picture, timers, TF,
-# and a service call meanwhile. Given in full, because on a machine with one core the default is one.
+# One thread each for images, a refine that waits for its child process, the PoseMap's picture,
+# timers, TF, and a service call meanwhile. Given in full, because on a machine with one core the
+# default is one.
 _THREADS = 6
 
 
@@ -26,14 +27,15 @@ def main(args: list[str] | None = None) -> int:
             rclpy.init(args=args)
         except RuntimeError as error:  # a parameter file that cannot be read, among others
             return _fail(error)
-        # PyTorch and the weights take seconds to load: only here, a Ctrl-C meanwhile is in good hands.
+        # PyTorch and the weights take seconds to load: only here, a Ctrl-C meanwhile is in good
+        # hands.
         from posemap_ros.environment import InvalidEnvironment
         from posemap_ros.node.localizer_node import LocalizerNode
         from posemap_ros.node.parameters import InvalidParameter
 
         try:
             node = LocalizerNode()
-        except (InvalidEnvironment, InvalidParameter) as error:
+        except (InvalidEnvironment, InvalidParameter, FileNotFoundError) as error:
             return _fail(error)
         executor = MultiThreadedExecutor(num_threads=_THREADS)
         executor.add_node(node)

@@ -1,6 +1,7 @@
-"""Between 4x4 matrices and geometry messages.
+"""Messages from arrays: poses and transforms from 4x4 matrices, images from pixels.
 
-Rotations pass through transforms3d, whose quaternions are (w, x, y, z); those of ROS are (x, y, z, w).
+Rotations pass through transforms3d, whose quaternions are (w, x, y, z); those of ROS are (x, y, z,
+w).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from geometry_msgs.msg import (
     TransformStamped,
     Vector3,
 )
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from transforms3d.quaternions import mat2quat, quat2mat
 
@@ -74,6 +76,14 @@ def matrix(transform: Transform) -> np.ndarray:
     T[:3, :3] = quat2mat((q.w, q.x, q.y, q.z))
     T[:3, 3] = t.x, t.y, t.z
     return T
+
+
+def rgb_image(pixels: np.ndarray, header: Header) -> Image:
+    """An rgb8 message of uint8 pixels [height, width, 3]."""
+    height, width, _ = pixels.shape
+    message = Image(header=header, height=height, width=width, encoding='rgb8', step=3 * width)
+    message.data = np.ascontiguousarray(pixels).tobytes()
+    return message
 
 
 def _quaternion(T: np.ndarray) -> Quaternion:

@@ -1,7 +1,8 @@
 """The node's parameters: what each one means, what it may be, and reading them.
 
-Values are read from the node at each use, so a parameter that is not read-only takes effect at once, and
-there is no second copy that could disagree. config/localize.yaml says the same in a user's words.
+Values are read from the node at each use, so a parameter that is not read-only takes effect at
+once, and there is no second copy that could disagree. config/localize.yaml says the same in a
+user's words.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _DECLARATIONS = (
     _Declaration(
         'environment',
         '',
-        'Folder of the trained environment; empty: the demo environment that ships with the package.',
+        'Folder of the trained environment; empty: the demo environment of the package.',
         read_only=True,
     ),
     _Declaration(
@@ -97,7 +98,7 @@ _DECLARATIONS = (
     _Declaration(
         'image_rectified',
         False,
-        'Whether the images are rectified: then P of camera_info describes them, without distortion.',
+        'Whether the images are rectified: P of camera_info describes them, without distortion.',
         read_only=True,
     ),
     _Declaration(
@@ -109,15 +110,17 @@ _DECLARATIONS = (
     _Declaration(
         'max_image_age',
         1.0,
-        'Seconds after which an image is too old, or too far in the future, to be used; 0: no limit.',
+        'Seconds by which an image may be too old, or in the future; 0: no limit.',
         between=(0.0, 3600.0),
     ),
     _Declaration('map_frame', 'map', 'Frame of the poses.', read_only=True, is_frame=True),
+    _Declaration('odom_frame', 'odom', "Odometry's fixed frame.", read_only=True, is_frame=True),
     _Declaration(
-        'odom_frame', 'odom', "Odometry's fixed frame.", read_only=True, is_frame=True
-    ),
-    _Declaration(
-        'base_frame', 'base_link', 'The robot; its pose is published.', read_only=True, is_frame=True
+        'base_frame',
+        'base_link',
+        'The robot; its pose is published.',
+        read_only=True,
+        is_frame=True,
     ),
     _Declaration(
         'camera_frame',
@@ -128,7 +131,7 @@ _DECLARATIONS = (
     _Declaration(
         'tf_mode',
         TfMode.MAP_TO_ODOM.value,
-        'Which transform to broadcast. map_to_base and map_to_camera are for robots without odometry.',
+        'Which transform to broadcast; map_to_base and map_to_camera: robots without odometry.',
         choices=tuple(mode.value for mode in TfMode),
         read_only=True,
     ),
@@ -154,7 +157,7 @@ _DECLARATIONS = (
     _Declaration(
         'fix_timeout',
         3.0,
-        'Seconds without an accepted fix after which the robot is lost and map->odom is sent no more.',
+        'Seconds without an accepted fix until the robot is lost and map->odom not sent.',
         between=(0.1, 3600.0),
     ),
     _Declaration(
@@ -191,9 +194,7 @@ _DECLARATIONS = (
     _Declaration(
         'path_length', 1000, 'Most poses that ~/path holds.', between=(1, 100_000), read_only=True
     ),
-    _Declaration(
-        'path_spacing', 0.05, 'Metres between poses of ~/path.', between=(0.0, 100.0)
-    ),
+    _Declaration('path_spacing', 0.05, 'Metres between poses of ~/path.', between=(0.0, 100.0)),
     _Declaration(
         'posemap_rate',
         1.0,
@@ -215,9 +216,7 @@ _DECLARATIONS = (
         between=(1.0, 86_400.0),
         read_only=True,
     ),
-    _Declaration(
-        'refine_min_frames', 30, 'Fewest frames to refine on.', between=(10, 10_000)
-    ),
+    _Declaration('refine_min_frames', 30, 'Fewest frames to refine on.', between=(8, 10_000)),
     _Declaration(
         'refine_seconds', 60.0, 'Training time of one refine, in seconds.', between=(1.0, 86_400.0)
     ),
@@ -234,7 +233,7 @@ _DECLARATIONS = (
 
 
 class Parameters:
-    """Declares every parameter on `node`; each then is an attribute, e.g. ``parameters.fix_timeout``.
+    """Declares every parameter on `node`; each is an attribute, as in ``parameters.fix_timeout``.
 
     Sets that make no sense are refused with a reason. Raises `InvalidParameter` when the node was
     started with such a value.

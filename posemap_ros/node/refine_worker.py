@@ -1,8 +1,8 @@
 """The child process of refinement.py: aligns an environment on the frames in a folder.
 
-Reads job.json and images.npy from the folder given as its only argument. Writes lines of JSON to standard
-output: {"progress": [fraction, text]}, and at the end {"result": {...}} or {"error": sentence}. Stops
-when its standard input ends.
+Reads job.json and images.npy from the folder given as its only argument. Writes lines of JSON to
+standard output: {"progress": [fraction, text]}, and at the end {"result": {...}} or {"error":
+sentence}. Stops when its standard input ends.
 """
 
 from __future__ import annotations

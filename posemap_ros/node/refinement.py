@@ -1,8 +1,8 @@
-"""Refine as a child process: training beside localization, which it cannot slow down or bring down.
+"""Refine as a child process: beside localization, which it cannot slow down or bring down.
 
-In a thread of the node, training would halve the rate of the poses through Python's global lock, and running
-out of memory would end both. The child gets its frames in a temporary folder and reports in lines of
-JSON on its standard output, see refine_worker.py.
+In a thread of the node, training would halve the rate of the poses through Python's global lock,
+and running out of memory would end both. The child gets its frames in a temporary folder and
+reports in lines of JSON on its standard output, see refine_worker.py.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class Refinement:
                     stderr=stderr,
                     text=True,
                     env=_environment_variables(threads),
-                    # Ctrl-C reaches the whole group of a terminal: the child must not take it as its own.
+                    # Ctrl-C reaches the whole group of a terminal: the child must not take it as
+                    # its own.
                     start_new_session=True,
                 )
             if self._stopped:  # cancelled before there was a process to stop
@@ -129,9 +130,7 @@ class Refinement:
                 return AlignmentResult(**answer['result'])
             raise RefineFailed(self._stopped or answer.get('error') or _how_it_died(code, log))
 
-    def _listen(
-        self, process: subprocess.Popen, progress: Callable[[float, str], None]
-    ) -> dict:
+    def _listen(self, process: subprocess.Popen, progress: Callable[[float, str], None]) -> dict:
         answer = {}
         for line in process.stdout:
             try:

@@ -29,10 +29,10 @@ class NoTransform(ValueError):
 class TfReader:
     """Looks transforms up, without ever waiting for ROS time to go on.
 
-    Give it the node whose clock it follows: a buffer that does not know the node follows the system's
-    clock and keeps stale transforms when a bag loops. The listener runs in its own re-entrant callback
-    group, so a thread of the executor fills the buffer while another one waits in `lookup`. Its option
-    spin_thread must stay off: it would spin the node a second time.
+    Give it the node whose clock it follows: a buffer that does not know the node follows the
+    system's clock and keeps stale transforms when a bag loops. The listener runs in its own
+    re-entrant callback group, so a thread of the executor fills the buffer while another one waits
+    in `lookup`. Its option spin_thread must stay off: it would spin the node a second time.
     """
 
     def __init__(self, node: Node) -> None:
@@ -42,8 +42,9 @@ class TfReader:
     def lookup(self, target: str, source: str, stamp: Time, wait: float = 0.0) -> np.ndarray:
         """``T_target_source`` [4, 4] at `stamp`.
 
-        Where the frames are connected but `stamp` is not covered yet, waits for up to `wait` seconds of
-        wall time: odometry may come a little later than the image. Raises `NoTransform`.
+        Where the frames are connected but `stamp` is not covered yet, waits for up to `wait`
+        seconds of wall time: odometry may come a little later than the image. Raises
+        `NoTransform`.
         """
         if target == source:
             return np.eye(4)
@@ -70,9 +71,9 @@ class TfReader:
 class Correction:
     """Broadcasts the latest map->odom, again and again, dated `tolerance` seconds into the future.
 
-    Again, because fixes come at 2 to 30 Hz and may pause, while others ask TF at any time; into the
-    future, because TF does not extrapolate, so without it every question about now would fail. The
-    correction changes slowly: that is what makes both right.
+    Again, because fixes come at 2 to 30 Hz and may pause, while others ask TF at any time; into
+    the future, because TF does not extrapolate, so without it every question about now would fail.
+    The correction changes slowly: that is what makes both right.
     """
 
     def __init__(self, node: Node, map_frame: str) -> None:
@@ -104,7 +105,7 @@ class Correction:
             )
 
     def send_once(self, T_map_child: np.ndarray, child: str, stamp: Time) -> None:
-        """Send a transform for one moment: where a robot without odometry was, and no longer is."""
+        """Send a transform for one moment: a robot without odometry is there then, not later."""
         self._broadcaster.sendTransform(
             messages.transform_stamped(T_map_child, self._map_frame, child, stamp.to_msg())
         )

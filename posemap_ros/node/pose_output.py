@@ -1,0 +1,84 @@
+"""The topics that say where the robot is: ~/pose, ~/pose_with_covariance and ~/path."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from nav_msgs.msg import Path
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+
+from posemap_ros.node import messages
+
+# Whoever comes late (RViz, a restarted planner) gets the last pose at once.
+_LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class PoseOutput:
+    """Publishes poses of the robot in `frame`; the path keeps `path_length` of them."""
+
+    def __init__(self, node: Node, frame: str, path_length: int) -> None:
+        self._frame = frame
+        self._pose = node.create_publisher(PoseStamped, '~/pose', _LATCHED_QOS)
+        self._pose_with_covariance = node.create_publisher(
+            PoseWithCovarianceStamped, '~/pose_with_covariance', _LATCHED_QOS
+        )
+        self._path_publisher = node.create_publisher(Path, '~/path', _LATCHED_QOS)
+        self._lock = threading.Lock()
+        self._path: deque[PoseStamped] = deque(maxlen=path_length)
+        self._path_is_new = False
+
+    def publish_accepted(
+        self, T_map_base: np.ndarray, covariance: np.ndarray, stamp: Time, spacing: float
+    ) -> None:
+        """A fix to believe; it goes onto the path if `spacing` metres from the last one there."""
+        self._publish_with_covariance(T_map_base, covariance, stamp)
+        pose = messages.pose_stamped(T_map_base, self._frame, stamp)
+        self._pose.publish(pose)
+        with self._lock:
+            if not self._path or _metres(self._path[-1], pose) >= spacing:
+                self._path.append(pose)
+                self._path_is_new = True
+
+    def publish_rejected(self, T_map_base: np.ndarray, stamp: Time) -> None:
+        """A fix not to believe: only where the covariance can say so."""
+        self._publish_with_covariance(T_map_base, messages.LOST_COVARIANCE, stamp)
+
+    def publish_path(self) -> None:
+        """Publish the path if it has changed and someone looks: it is long."""
+        if not self._path_is_new or not self._path_publisher.get_subscription_count():
+            return
+        with self._lock:
+            self._path_is_new = False
+            poses = list(self._path)
+        header = Header(frame_id=self._frame)
+        if poses:
+            header.stamp = poses[-1].header.stamp
+        self._path_publisher.publish(Path(header=header, poses=poses))
+
+    def clear(self) -> None:
+        """Start a new path."""
+        with self._lock:
+            self._path.clear()
+            self._path_is_new = True
+
+    def _publish_with_covariance(
+        self, T_map_base: np.ndarray, covariance: np.ndarray, stamp: Time
+    ) -> None:
+        self._pose_with_covariance.publish(
+            messages.pose_with_covariance(T_map_base, covariance, self._frame, stamp)
+        )
+
+
+def _metres(a: PoseStamped, b: PoseStamped) -> float:
+    p, q = a.pose.position, b.pose.position
+    return float(np.linalg.norm([p.x - q.x, p.y - q.y, p.z - q.z]))

@@ -1,0 +1,96 @@
+"""Which fixes are believed, and what state follows."""
+
+import numpy as np
+import pytest
+
+from posemap_ros.node.gate import Gate, Limits, State
+
+LIMITS = Limits(
+    sigma_translation=0.5,
+    sigma_rotation=10.0,
+    disagreement_translation=0.3,
+    disagreement_rotation=15.0,
+)
+
+
+def at(x: float, degrees: float = 0.0) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0, x], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+
+
+def judge(gate: Gate, fix: np.ndarray, odometry: np.ndarray | None, sigma=(0.1, 1.0)) -> str:
+    return gate.judge(fix, odometry, *sigma, LIMITS)
+
+
+def test_starts_uninitialized_and_the_first_sure_fix_localizes():
+    gate = Gate(window=4)
+    assert gate.state is State.UNINITIALIZED
+    assert not judge(gate, at(7), at(0))
+    assert gate.state is State.LOCALIZED
+
+
+@pytest.mark.parametrize(
+    ('sigma', 'named'),
+    [
+        ((0.6, 1.0), 'max_sigma_translation'),
+        ((0.1, 11.0), 'max_sigma_rotation'),
+        ((np.nan, 1.0), 'max_sigma_translation'),
+        ((0.1, np.nan), 'max_sigma_rotation'),
+    ],
+)
+def test_an_unsure_fix_is_rejected_and_does_not_localize(sigma, named):
+    gate = Gate(window=4)
+    assert named in judge(gate, at(0), at(0), sigma)
+    assert gate.state is State.UNINITIALIZED
+
+
+def test_motion_that_odometry_knows_is_no_jump():
+    gate = Gate(window=4)
+    # 2 m a fix; odometry has another origin and heading.
+    origin = at(-30, 90)
+    for i in range(6):
+        assert not judge(gate, origin @ at(2.0 * i), at(2.0 * i))
+    assert gate.state is State.LOCALIZED
+
+
+@pytest.mark.parametrize('jump', [at(0.5), at(0, 20)])
+def test_one_outlier_is_rejected_and_forgotten(jump):
+    gate = Gate(window=4)
+    for _ in range(4):
+        judge(gate, at(0), at(0))
+    assert 'of the last 4 fixes agree' in judge(gate, jump, at(0))
+    assert gate.state is State.UNCERTAIN
+    assert not judge(gate, at(0), at(0))
+    assert gate.state is State.LOCALIZED
+
+
+def test_a_carried_robot_is_believed_after_half_a_window():
+    gate = Gate(window=4)
+    for _ in range(4):
+        judge(gate, at(0), at(0))
+    verdicts = [bool(judge(gate, at(50), at(0))) for _ in range(4)]
+    assert verdicts == [True, True, False, False]
+
+
+def test_scattered_fixes_lose_the_robot():
+    gate = Gate(window=4)
+    judge(gate, at(0), at(0))
+    for i in range(1, 6):
+        judge(gate, at(10.0 * i), at(0))
+    assert gate.state is State.LOST
+
+
+def test_without_odometry_the_predicted_error_decides():
+    gate = Gate(window=4)
+    assert not judge(gate, at(0), None)
+    assert not judge(gate, at(50), None)
+    assert judge(gate, at(50), None, (9.0, 1.0))
+
+
+def test_clear_forgets_the_history():
+    gate = Gate(window=4)
+    for _ in range(4):
+        judge(gate, at(0), at(0))
+    gate.clear()
+    assert gate.state is State.UNINITIALIZED
+    assert not judge(gate, at(50), at(0))

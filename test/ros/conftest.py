@@ -1,0 +1,96 @@
+"""Fixtures of the tests over real middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from robot import NodeProcess, Robot
+from tiny_environment import CAMERA, circle_of_poses, make_tiny_environment, photograph
+
+from posemap_ros.localizer import Localizer
+
+# The network is untrained and its poses random: believe them all, unless a test is about that. And
+# the machine may be busy: nothing is late.
+PARAMETERS = {
+    'device': 'cpu',
+    'torch_threads': 1,
+    'max_image_age': 30.0,
+    'fix_timeout': 30.0,
+    'transform_wait': 1.0,
+    'max_sigma_translation': 1000.0,
+    'max_sigma_rotation': 180.0,
+    'max_disagreement_translation': 1000.0,
+    'max_disagreement_rotation': 180.0,
+}
+
+
+@pytest.fixture(scope='session', autouse=True)
+def middleware() -> Iterator[None]:
+    """ROS in this process."""
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+@pytest.fixture(scope='session')
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that no test changes."""
+    return make_tiny_environment(tmp_path_factory.mktemp('environment') / 'tiny')
+
+
+@pytest.fixture(scope='session')
+def localizer(environment: Path) -> Localizer:
+    """What the node should say, computed here."""
+    return Localizer(environment, 'cpu')
+
+
+@pytest.fixture(scope='session')
+def views() -> list[np.ndarray]:
+    """Photographs from around the place."""
+    return [photograph(pose) for pose in circle_of_poses(40)]
+
+
+@pytest.fixture
+def next_view(views: list[np.ndarray]) -> Callable[[], np.ndarray]:
+    """Another photograph each time."""
+    index = iter(range(10**9))
+    return lambda: views[next(index) % len(views)]
+
+
+@contextmanager
+def running_nodes(logs: Path, environment: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Gives a function that starts a node with parameters; ends what was started."""
+    nodes = []
+
+    def start(*, ready: bool = True, **parameters: object) -> NodeProcess:
+        values = PARAMETERS | {'environment': environment} | parameters
+        node = NodeProcess(logs / f'node{len(nodes)}.log', **values)
+        nodes.append(node)
+        if ready:
+            node.wait_for_log('ready')
+        return node
+
+    try:
+        yield start
+    finally:
+        for node in nodes:
+            node.kill()
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, environment: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Starts nodes for one test; waits until each is ready, unless told not to."""
+    with running_nodes(tmp_path, environment) as start:
+        yield start
+
+
+@pytest.fixture
+def robot() -> Iterator[Robot]:
+    """A robot with odometry and a mounted camera."""
+    with Robot(CAMERA) as made:
+        yield made
