@@ -24,7 +24,7 @@ $(READY): $(INGREDIENTS)
 	@touch $@
 
 demo: $(READY)  ## Localize a recorded drive over ROS 2, refine, localize again (build/demo/)
-	@$(RUN) python demo/run_demo.py $(ARGS)
+	@$(RUN) python -m demo.run_demo $(ARGS)
 
 test: $(READY)  ## Run the tests; ARGS are passed on to pytest
 	@$(RUN) python -m pytest $(ARGS)
