@@ -91,6 +91,6 @@ def start_node(tmp_path: Path, environment: Path) -> Iterator[Callable[..., Node
 
 @pytest.fixture
 def robot() -> Iterator[Robot]:
-    """A robot with odometry and a mounted camera."""
+    """A robot with a mounted camera; whether it has odometry depends on how a test drives it."""
     with Robot(CAMERA) as made:
         yield made

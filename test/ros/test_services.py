@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from robot import T_BASE_CAM, Robot, answer, wait_until
+from conftest import running_nodes
+from robot import T_BASE_CAM, NodeProcess, Robot, answer, wait_until
 from tiny_environment import CAMERA
 
 from posemap_ros.environment import Environment
@@ -76,7 +77,7 @@ def test_refine_beside_localization(start_node, robot, own_environment, next_vie
     robot.drive_until(refined.done, 'the answer', next_view)
     assert len(robot.poses) > before + 5
     message = refined.result().message
-    # Whether untrained weights get better is open; that the answer is true to what was kept is not.
+    # Whether untrained weights get better is open; that the answer is true is not.
     assert 'held-out images' in message
     kept = (own_environment / 'revisions' / '0001').exists()
     assert refined.result().success == kept
@@ -114,19 +115,21 @@ def test_reset_goes_back_to_the_base(start_node, robot, own_environment, views):
     assert 'already' in again.message
 
 
+@pytest.fixture(scope='module')
+def patient_node(tmp_path_factory, environment) -> NodeProcess:
+    """One node for the tests that stop its refines, which would take ten minutes."""
+    folder = tmp_path_factory.mktemp('node')
+    with running_nodes(folder, Path(shutil.copytree(environment, folder / 'own'))) as start:
+        yield start(tf_mode='none', refine_min_frames=8, refine_seconds=600.0)
+
+
 @pytest.fixture
-def refining(start_node, robot, own_environment, next_view):
-    """A node in the midst of a long refine: node, the refine's process, the answer to come."""
-    node = start_node(
-        environment=own_environment,
-        tf_mode='none',
-        refine_min_frames=8,
-        refine_seconds=600.0,
-    )
+def refining(patient_node, robot, next_view):
+    """In the midst of a refine: the node, the refine's process, the answer to come."""
     robot.drive_until(lambda: frames_kept(robot) >= 8, 'frames', next_view)
     future = robot.call('refine')
-    node.wait_for_log('refine: ')
-    return node, child_of(node.pid), future
+    wait_until(lambda: 'running' in robot.diagnostics['refine'].message, 'the refine')
+    return patient_node, child_of(patient_node.pid), future
 
 
 def test_a_killed_refine_is_answered_and_localization_goes_on(refining, robot, next_view):
@@ -150,6 +153,7 @@ def test_reset_stops_a_refine(refining, robot):
 
 
 def test_ctrl_c_stops_a_refine_too(refining):
+    # Last in this file: nothing comes after it.
     node, child, _ = refining
     started = time.monotonic()
     assert node.stop(signal.SIGINT) == 0

@@ -11,14 +11,6 @@ T_ODOM_BASE = np.eye(4)
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
-def test_stops_with_exit_code_0(start_node, robot, next_view, how):
-    node = start_node()
-    robot.drive_until(lambda: robot.poses, 'a pose', next_view, T_ODOM_BASE)
-    assert node.stop(how) == 0
-    assert 'Traceback' not in node.log
-
-
-@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 def test_stops_with_exit_code_0_while_it_starts(start_node, how):
     node = start_node(ready=False)
     node.wait_for_log('parameters')
@@ -30,9 +22,7 @@ def test_stops_with_exit_code_0_while_it_starts(start_node, how):
     ('parameters', 'sentence'),
     [
         ({'environment': '/nowhere'}, 'there is no environment folder /nowhere'),
-        ({'revision': 7}, 'has no revision 7'),
         ({'device': 'gpu'}, 'device must be one of auto, cpu, cuda'),
-        ({'tf_rate': 20}, 'tf_rate'),
         ({'map_frame': '/map'}, 'without a leading slash'),
     ],
 )
@@ -41,11 +31,6 @@ def test_what_cannot_start_says_why_in_one_sentence(start_node, parameters, sent
     assert node.wait_for_exit() == 1
     assert sentence in node.log
     assert 'Traceback' not in node.log
-
-
-def test_a_misspelt_parameter_is_mentioned(start_node):
-    node = start_node(fix_tiemout=1.0)
-    assert "'fix_tiemout' is not known" in node.log
 
 
 def test_simulated_time(start_node, next_view):
@@ -75,16 +60,19 @@ def test_simulated_time(start_node, next_view):
             'a new path',
         )
 
-        # Time stands still: so does TF.
-        still = wait_until(lambda: robot.transforms, 'transforms')[-1]
-        assert still.header.stamp.sec < 600
+    assert node.stop(signal.SIGINT) == 0
+    assert 'Traceback' not in node.log
 
 
-def test_initialpose_clears_the_history(start_node, robot, views):
+def test_initialpose_clears_the_history_and_sigterm_ends_it(start_node, robot, views):
     # Fixes may not jump at all, so with a standing robot only the first view's are believed.
     node = start_node(
-        gate_window=1000, max_disagreement_translation=1e-3, max_disagreement_rotation=0.01
+        gate_window=1000,
+        max_disagreement_translation=1e-3,
+        max_disagreement_rotation=0.01,
+        fix_tiemout=1.0,
     )
+    assert "'fix_tiemout' is not known" in node.log
     robot.drive_until(lambda: len(robot.poses) > 3, 'poses', lambda: views[0], T_ODOM_BASE)
     robot.drive_until(
         lambda: 'fix rejected' in node.log, 'a rejection', lambda: views[20], T_ODOM_BASE
@@ -95,8 +83,7 @@ def test_initialpose_clears_the_history(start_node, robot, views):
     node.wait_for_log('initialpose: the next fix')
     poses = len(robot.poses)
     robot.drive_until(
-        lambda: len(robot.poses) > poses + 2,
-        'poses of the new view',
-        lambda: views[20],
-        T_ODOM_BASE,
+        lambda: len(robot.poses) > poses + 2, 'poses', lambda: views[20], T_ODOM_BASE
     )
+    assert node.stop(signal.SIGTERM) == 0
+    assert 'Traceback' not in node.log
