@@ -402,7 +402,10 @@ class LocalizerNode(Node):
                 threads=p.refine_threads,
                 seconds=p.refine_seconds,
                 timeout=p.refine_timeout,
-                progress=lambda fraction, text: self._remind(log.info, f'refine: {text}'),
+                # From a line of its own: rclpy refuses two severities from one line of code.
+                progress=lambda fraction, text: self._remind(
+                    lambda sentence: log.info(sentence), f'refine: {text}'
+                ),
             )
         except RefineFailed as error:
             response.message = f'refine failed, nothing was changed: {error}'
