@@ -66,6 +66,7 @@ class AprRecipe:
 
     image_height: int = 144
     backbone: str = 'efficientnet_lite0'
+    frozen_stages: int = 2
     head: str = 'scene_points'
     feature_stride: int = 8
     steps: int = 2000

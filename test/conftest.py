@@ -1,8 +1,26 @@
-"""Keeps the tests' ROS traffic to themselves: this machine only, and a domain of their own."""
+"""What all tests share: ROS traffic kept to this machine, and a small environment to work on."""
 
 import os
+import shutil
+from pathlib import Path
+
+import pytest
 
 # Read when rclpy starts, in this process and in the nodes that tests start. Domains 1 to 100 are
 # free on every platform; the process id keeps two runs on one machine apart.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+
+
+@pytest.fixture(scope='session')
+def pristine_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained environment that no test may change."""
+    from tiny_environment import make_tiny_environment
+
+    return make_tiny_environment(tmp_path_factory.mktemp('pristine') / 'environment')
+
+
+@pytest.fixture
+def environment(pristine_environment: Path, tmp_path: Path) -> Path:
+    """A copy of the untrained environment, for one test to do with as it likes."""
+    return Path(shutil.copytree(pristine_environment, tmp_path / 'environment'))

@@ -10,11 +10,6 @@ from tiny_environment import CAMERA, make_tiny_environment
 from posemap_ros.environment import Environment, InvalidEnvironment
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    return make_tiny_environment(tmp_path / 'environment')
-
-
 def edit_manifest(folder: Path, **changes: object) -> None:
     manifest = yaml.safe_load((folder / 'environment.yaml').read_text())
     (folder / 'environment.yaml').write_text(yaml.safe_dump({**manifest, **changes}))
@@ -54,7 +49,9 @@ def test_revisions_count_up_and_the_base_stays(environment: Path) -> None:
     first = Environment.load(environment, revision=0).load_aprnet().state_dict()
     assert all(torch.equal(first[k], v) for k, v in base.load_aprnet().state_dict().items())
     moved = newest.load_aprnet().head.state_dict()
-    assert any(not torch.equal(moved[k], v) for k, v in base.load_aprnet().head.state_dict().items())
+    assert any(
+        not torch.equal(moved[k], v) for k, v in base.load_aprnet().head.state_dict().items()
+    )
     with pytest.raises(InvalidEnvironment, match='no revision 7'):
         Environment.load(environment, revision=7)
 

@@ -1,8 +1,9 @@
 """Convolutional backbones: an image to three feature taps and a deep feature map.
 
 A backbone is a module with ``tap_channels``, ``channels`` and ``forward(images) -> (taps, deep)``:
-images [B, 3, H, W] in [0, 1], RGB; taps a list of three maps at rising strides; deep features [B,
-channels, H / 16, W / 16]. Each normalises the images itself, as its ImageNet weights expect.
+images [B, 3, H, W] in [0, 1], RGB; taps a list of three maps at rising strides; deep features
+[B, channels, H / 16, W / 16]. Each normalises the images itself, as its ImageNet weights expect.
+``freeze(n)`` keeps the first n of its stages, one per halving of the size, as they are.
 """
 
 from __future__ import annotations
@@ -71,6 +72,14 @@ class Vgg16(nn.Module):
             if index in self._taps:
                 taps.append(x)
         return taps, x
+
+    def freeze(self, stages: int) -> None:
+        """Do not train the layers before the pool that ends stage ``stages``."""
+        for layer in self.features:
+            if stages == 0:
+                break
+            layer.requires_grad_(False)
+            stages -= isinstance(layer, nn.MaxPool2d)
 
     def load_imagenet(self, file: Path | None) -> None:
         """Take ImageNet weights from a safetensors file, or else from torchvision (downloads 528
@@ -192,6 +201,13 @@ class EfficientNetLite0(nn.Module):
             x = stage(x)
             maps.append(x)
         return [maps[0], maps[2], maps[4]], maps[4]
+
+    def freeze(self, stages: int) -> None:
+        """Do not train the stem and the first ``stages`` stages after it."""
+        if stages:
+            self.stem.requires_grad_(False)
+        for stage in self.stages[:stages]:
+            stage.requires_grad_(False)
 
     def load_imagenet(self, file: Path | None) -> None:
         """Take ImageNet weights from a file, or else from the package efficientnet-lite0-pytorch-

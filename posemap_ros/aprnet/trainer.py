@@ -127,7 +127,8 @@ def train_aprnet(
             (work / f'views_{round_index - 1:03d}.safetensors').unlink(missing_ok=True)
         return drawn[round_index]
 
-    backbone = list(net.backbone.parameters())
+    net.backbone.freeze(recipe.frozen_stages)
+    backbone = [p for p in net.backbone.parameters() if p.requires_grad]
     rest = [*net.head.parameters(), *net.adapters.parameters()]
     optimiser = torch.optim.Adam(
         [

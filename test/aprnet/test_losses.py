@@ -1,0 +1,118 @@
+"""Each loss against values computed by hand or pixel by pixel."""
+
+import math
+
+import pytest
+import torch
+
+from posemap_ros.aprnet.losses import (
+    image_loss,
+    point_loss,
+    pose_loss,
+    posemap_loss,
+    spread_loss,
+)
+from posemap_ros.geometry import make_pose
+
+
+def pose_at(x: float, y: float, z: float, degrees: float = 0.0) -> torch.Tensor:
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    rotation = torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return make_pose(rotation, torch.tensor([x, y, z]))[None]
+
+
+def test_pose_loss_of_a_known_motion() -> None:
+    """A quarter turn changes four entries of R by 1 each; 3 and 4 metres are 25 square metres."""
+    found = pose_loss(pose_at(3.0, 4.0, 0.0, 90.0), pose_at(0.0, 0.0, 0.0))
+    assert found.item() == pytest.approx(4.0 + 25.0, rel=1e-5)
+
+
+def test_pose_loss_is_the_mean_over_the_batch() -> None:
+    predicted = torch.cat([pose_at(1.0, 0.0, 0.0), pose_at(0.0, 0.0, 0.0)])
+    assert pose_loss(predicted, pose_at(0.0, 0.0, 0.0).expand(2, 4, 4)).item() == pytest.approx(
+        0.5
+    )
+
+
+def test_spread_loss_is_least_at_the_true_spread() -> None:
+    """For an error e of three components the likelihood peaks at sigma = e / sqrt(3)."""
+    predicted, true = pose_at(0.3, 0.0, 0.0, 6.0), pose_at(0.0, 0.0, 0.0)
+    best = torch.tensor([[0.3, math.radians(6.0)]]) / math.sqrt(3.0)
+    log_sigma = best.log().requires_grad_(True)
+    spread_loss(log_sigma, predicted, true).backward()
+    assert log_sigma.grad.abs().max() < 1e-3
+    at_best = spread_loss(best.log(), predicted, true)
+    assert spread_loss((1.5 * best).log(), predicted, true) > at_best
+    assert spread_loss((best / 1.5).log(), predicted, true) > at_best
+
+
+def test_spread_loss_does_not_move_the_pose() -> None:
+    predicted = pose_at(0.3, 0.0, 0.0).requires_grad_(True)
+    log_sigma = torch.zeros(1, 2, requires_grad=True)
+    spread_loss(log_sigma, predicted, pose_at(0.0, 0.0, 0.0)).backward()
+    assert predicted.grad is None
+
+
+def naive_image_loss(photo: torch.Tensor, render: torch.Tensor, margin: float) -> float:
+    batch, _, height, width = photo.shape
+    total = 0.0
+    for b in range(batch):
+        other = (b - 1) % batch
+        pairings = [
+            (photo[b], render[other]),
+            (photo[b], photo[other]),
+            (render[b], photo[other]),
+            (render[b], render[other]),
+        ]
+        candidates = []
+        for anchor, negative in pairings:
+            pixels = []
+            for v in range(height):
+                for u in range(width):
+                    positive = (photo[b, :, v, u] - render[b, :, v, u]).norm()
+                    apart = (anchor[:, v, u] - negative[:, v, u]).norm()
+                    pixels.append(max(0.0, float(margin + positive - apart)))
+            candidates.append(sum(pixels) / len(pixels))
+        total += max(candidates) / batch
+    return total
+
+
+def test_image_loss_against_the_pixel_by_pixel_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photo = torch.randn(3, 4, 2, 3, generator=generator)
+    render = photo + 0.3 * torch.randn(3, 4, 2, 3, generator=generator)
+    expected = naive_image_loss(photo, render, 1.0)
+    assert expected > 0.01
+    assert image_loss([photo], [render]).item() == pytest.approx(expected, rel=1e-4)
+    twice = image_loss([photo, 2 * photo], [render, 2 * render])
+    both = 0.5 * (expected + naive_image_loss(2 * photo, 2 * render, 1.0))
+    assert twice.item() == pytest.approx(both, rel=1e-4)
+
+
+def test_image_loss_of_one_image_is_refused() -> None:
+    with pytest.raises(ValueError, match='batch of 2'):
+        image_loss([torch.zeros(1, 4, 2, 2)], [torch.zeros(1, 4, 2, 2)])
+
+
+def test_posemap_loss_weighs_by_opacity() -> None:
+    """Cosines 1, 0 and -1 under opacities 1, 0.5 and 0: (0 * 1 + 1 * 0.5 + 2 * 0) / 1.5."""
+    true = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]])
+    predicted = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
+    opacity = torch.tensor([[1.0, 0.5, 0.0]])
+    assert posemap_loss(predicted, true, opacity).item() == pytest.approx(1.0 / 3.0, rel=1e-5)
+
+
+def test_point_loss_of_true_points_is_zero_and_far_cells_do_not_count() -> None:
+    rays = torch.tensor([[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]])
+    pose = pose_at(1.0, 2.0, 3.0, 90.0)
+    depths = torch.tensor([[2.0, 100.0]])
+    # Straight ahead at 2 m from (1, 2, 3), z forward; the far cell is predicted as nonsense.
+    points = torch.tensor([[[1.0, 2.0, 5.0], [9.0, 9.0, 9.0]]])
+    guess = torch.tensor([[2.0, 1.0]])
+    assert point_loss(points, guess, pose, depths, rays, far_m=50.0).item() == pytest.approx(
+        0.01, abs=1e-4
+    )
+    off = points + torch.tensor([0.3, 0.4, 0.0])
+    assert point_loss(off, guess, pose, depths, rays, far_m=50.0).item() == pytest.approx(
+        math.sqrt(0.25 + 1e-4), rel=1e-4
+    )

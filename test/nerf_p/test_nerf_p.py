@@ -1,0 +1,163 @@
+"""NeRF-P: what it renders, where its gradients go, and that it learns a scene that is known."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
+
+from posemap_ros.camera import Camera
+from posemap_ros.environment import make_nerf_p
+from posemap_ros.nerf_p.exposure import AffineExposure, luma_histogram
+from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
+from posemap_ros.nerf_p.pose_branch import PoseBranch
+from posemap_ros.nerf_p.rendering import render_weights
+from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
+
+POSES = torch.from_numpy(circle_of_poses(30)).float()
+HISTOGRAM = torch.full((10,), 0.1)
+
+
+@pytest.fixture
+def nerf() -> NeRFP:
+    torch.manual_seed(0)
+    model = make_nerf_p(SceneFrame.from_poses(POSES), RECIPE.nerf_p)
+    with torch.no_grad():  # something to see, rather than thin fog
+        for layer in (model.field.trunk[-1], model.proposal.density[-1]):
+            layer.weight.mul_(8.0)
+    return model
+
+
+def test_rays_leave_through_their_pixels() -> None:
+    """Points along each ray project back to the centre of the ray's pixel."""
+    origins, directions = view_rays(POSES[3], CAMERA)
+    points = (origins + 2.5 * directions - POSES[3, :3, 3]) @ POSES[3, :3, :3]
+    found = CAMERA.project(points.double().numpy()).reshape(CAMERA.height, CAMERA.width, 2)
+    assert found[5, 11] == pytest.approx((11.5, 5.5), abs=1e-3)
+    assert found[-1, -1] == pytest.approx((CAMERA.width - 0.5, CAMERA.height - 0.5), abs=1e-3)
+
+
+def test_a_view_is_the_same_in_chunks_and_whole(nerf: NeRFP, monkeypatch) -> None:
+    small = CAMERA.resized(16, 12)
+    whole = nerf.render_view(POSES[0], small, HISTOGRAM)
+    monkeypatch.setattr('posemap_ros.nerf_p.nerf_p.CHUNK', 50)
+    with torch.no_grad():
+        chunked = nerf.render_view(POSES[0], small, HISTOGRAM)
+    assert torch.allclose(whole.rgb, chunked.rgb, atol=1e-5)
+    assert torch.allclose(whole.depth, chunked.depth, atol=1e-4)
+
+
+def test_weights_of_a_ray_sum_to_at_most_one(nerf: NeRFP) -> None:
+    origins, directions = view_rays(POSES[0], CAMERA.resized(8, 6))
+    samples = nerf.sample(origins, directions)
+    assert samples.weights.min() >= 0 and samples.weights.sum(-1).max() <= 1 + 1e-5
+    assert (samples.depths.diff(dim=-1) >= 0).all()
+    assert samples.depths.min() >= nerf.scene.near_m * 0.99
+
+
+def test_posemap_cells_are_the_strided_pixels(nerf: NeRFP) -> None:
+    """The PoseMap at stride 16 is a camera of a sixteenth of the size; cells pick from it."""
+    grid = nerf.posemap(POSES[:2], CAMERA)
+    assert grid.features.shape == (2, 12, 256) and grid.opacity.shape == (2, 12)
+    tiny = Camera(4, 3, CAMERA.fx / 16, CAMERA.fy / 16, CAMERA.cx / 16, CAMERA.cy / 16)
+    samples = nerf.sample(*view_rays(POSES[1], tiny))
+    again = nerf.pose_branch(samples.feature, samples.weights)
+    assert torch.allclose(grid.features[1], again, atol=1e-4)
+    some = nerf.posemap(POSES[:2], CAMERA, torch.tensor([7, 2]))
+    assert torch.allclose(some.features, grid.features[:, [7, 2]], atol=1e-5)
+
+
+def test_pose_features_are_composited_by_the_papers_equation(nerf: NeRFP) -> None:
+    """F = sum w_i f_i with f_i from the whole encoder: the rearranged order gives the same."""
+    torch.manual_seed(1)
+    branch, feature = PoseBranch(6), torch.randn(5, 7, 6)
+    weights = torch.rand(5, 7) / 7
+    per_sample = branch.output(branch.encoder(feature))
+    expected = (weights[..., None] * per_sample).sum(1)
+    assert torch.allclose(branch(feature, weights), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('what', ['posemap', 'view'])
+def test_gradient_to_the_pose_is_that_of_finite_differences(nerf: NeRFP, what: str) -> None:
+    """The sample positions are constants of the gradient, so they are held fixed here, too."""
+    nerf = nerf.double()
+    nerf.requires_grad_(False)
+    camera = CAMERA.resized(16, 16)
+    base = POSES[4].double()
+    edges = nerf.sample(*view_rays(base, camera)).edges
+
+    def loss(shift: torch.Tensor) -> torch.Tensor:
+        pose = base.clone()
+        pose = torch.cat([pose[:3, :3], (pose[:3, 3] + shift)[:, None]], dim=1)
+        origins, directions = view_rays(pose, camera)
+        depths = nerf.scene.spacing_to_depth(0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None]
+        density, feature = nerf.field.density_and_feature(
+            origins[:, None] + depths * directions[:, None]
+        )
+        lengths = nerf.scene.spacing_to_depth(edges).diff(dim=-1)
+        weights = render_weights(density, lengths * directions.norm(dim=-1, keepdim=True))
+        if what == 'posemap':
+            return nerf.pose_branch(feature, weights).square().sum()
+        return torch.einsum('rs,rsc->rc', weights, feature).sin().sum()
+
+    shift = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    loss(shift).backward()
+    step = 1e-6
+    for axis in range(3):
+        offset = torch.zeros(3, dtype=torch.float64)
+        offset[axis] = step
+        numeric = (loss(offset) - loss(-offset)) / (2 * step)
+        assert shift.grad[axis].item() == pytest.approx(numeric.item(), rel=0.02, abs=1e-4)
+
+
+def test_posemap_gradient_reaches_the_pose_through_a_frozen_nerf(nerf: NeRFP) -> None:
+    nerf.requires_grad_(False)
+    pose = POSES[:1].clone().requires_grad_(True)
+    nerf.posemap(pose, CAMERA).features.square().sum().backward()
+    assert pose.grad[0, :3, 3].abs().min() > 0 and pose.grad[0, :3, :3].abs().max() > 0
+
+
+def test_histogram_counts_pixels_by_luma() -> None:
+    image = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
+    image[0, 0, 0] = 255
+    image[0, 0, 1] = torch.tensor([0, 255, 0])  # luma 0.587 * 255 = 150, bin 5 of 25.6 each
+    histogram = luma_histogram(image)[0]
+    expected = torch.zeros(10)
+    expected[0], expected[5], expected[9] = 0.5, 0.25, 0.25
+    assert torch.allclose(histogram, expected)
+
+
+def test_exposure_starts_as_the_identity() -> None:
+    rgb = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(AffineExposure()(rgb, HISTOGRAM[None]), rgb)
+
+
+def test_training_learns_a_known_room_and_freezes_it_for_the_pose_branch(
+    nerf: NeRFP, tmp_path: Path
+) -> None:
+    """From photographs of a painted cube, held-out ones render far better than their mean."""
+    torch.manual_seed(0)
+    camera = CAMERA.resized(32, 24)
+    photos = torch.stack([torch.from_numpy(photograph(p.double().numpy(), camera)) for p in POSES])
+    seen, unseen = torch.arange(30) % 5 != 0, [5, 15]
+    nerf = make_nerf_p(SceneFrame.from_poses(POSES), RECIPE.nerf_p)
+    recipe = RECIPE.nerf_p.__class__(**{**RECIPE.nerf_p.__dict__, 'steps': 150})
+    train_render_branch(nerf, photos[seen], POSES[seen], camera, recipe, 0, tmp_path / 'views.pt')
+    histograms = luma_histogram(photos)
+    with torch.no_grad():
+        errors = torch.stack(
+            [
+                (
+                    nerf.render_view(POSES[i], camera, histograms[i]).rgb - photos[i] / 255.0
+                ).square()
+                for i in unseen
+            ]
+        ).mean()
+    spread = (photos[unseen] / 255.0).var(dim=(0, 1, 2)).mean()
+    assert errors < 0.4 * spread
+
+    before = {k: v.clone() for k, v in nerf.state_dict().items()}
+    train_pose_branch(nerf, POSES, CAMERA, recipe, 0.1, 5.0, 0, tmp_path / 'posemap.pt')
+    for name, value in nerf.state_dict().items():
+        assert torch.equal(value, before[name]) != name.startswith('pose_branch'), name

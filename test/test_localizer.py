@@ -1,0 +1,100 @@
+"""The localizer: one image in, a sound pose and covariance out, and nothing else needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_environment import CAMERA, circle_of_poses, photograph
+
+from posemap_ros.camera import Camera, CameraMismatch
+from posemap_ros.environment import Environment
+from posemap_ros.localizer import Localizer, choose_device
+
+IMAGE = photograph(circle_of_poses(8)[1])
+
+
+@pytest.fixture
+def localizer(environment: Path) -> Localizer:
+    return Localizer(environment, 'cpu')
+
+
+def test_pose_and_covariance_are_sound(localizer: Localizer) -> None:
+    estimate = localizer.localize(IMAGE, CAMERA)
+    rotation = estimate.T_map_cam[:3, :3]
+    assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
+    assert np.linalg.det(rotation) == pytest.approx(1.0, abs=1e-5)
+    assert np.array_equal(estimate.T_map_cam[3], (0, 0, 0, 1))
+    assert np.linalg.eigvalsh(estimate.covariance).min() > 0
+    assert estimate.covariance[0, 0] == pytest.approx(estimate.sigma_translation_m**2)
+    assert estimate.covariance[5, 5] == pytest.approx(np.radians(estimate.sigma_rotation_deg) ** 2)
+
+
+def test_the_same_image_gives_the_same_pose(localizer: Localizer) -> None:
+    first, second = (localizer.localize(IMAGE, CAMERA).T_map_cam for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_it_is_the_network_that_answers(localizer: Localizer, environment: Path) -> None:
+    net = Environment.load(environment).load_aprnet()
+    pixels = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].float() / 255.0
+    with torch.no_grad():
+        expected = net(pixels).T_world_cam[0].numpy()
+    assert np.allclose(localizer.localize(IMAGE, CAMERA).T_map_cam, expected, atol=1e-4)
+
+
+def test_another_camera_that_sees_the_same_gives_nearly_the_same_pose(
+    localizer: Localizer,
+) -> None:
+    finer = Camera(128, 96, 100.0, 100.0, 64.0, 48.0)
+    image = photograph(circle_of_poses(8)[1], finer)
+    same = localizer.prepare(image, finer).astype(float)
+    assert np.abs(same - localizer.prepare(IMAGE, CAMERA)).mean() < 2.0
+
+
+def test_a_camera_that_sees_too_little_is_refused(localizer: Localizer) -> None:
+    narrow = Camera(64, 48, 500.0, 500.0, 32.0, 24.0)
+    with pytest.raises(CameraMismatch, match='sees only'):
+        localizer.localize(IMAGE, narrow)
+
+
+def test_revisions_are_swapped_and_swapped_back(localizer: Localizer, environment: Path) -> None:
+    base = localizer.localize(IMAGE, CAMERA).T_map_cam
+    loaded = Environment.load(environment)
+    net = loaded.load_aprnet()
+    with torch.no_grad():
+        for parameter in net.head.parameters():
+            parameter.mul_(1.5)
+    assert loaded.add_revision(net, {}) == 1
+    localizer.load_revision(1)
+    assert localizer.revision == 1
+    assert not np.allclose(localizer.localize(IMAGE, CAMERA).T_map_cam, base)
+    assert Localizer(environment, 'cpu').revision == 1
+    localizer.load_revision(0)
+    assert np.array_equal(localizer.localize(IMAGE, CAMERA).T_map_cam, base)
+
+
+def test_the_posemap_picture_shows_the_pose(localizer: Localizer) -> None:
+    first, second = (localizer.posemap_image(pose) for pose in circle_of_poses(8)[:2])
+    assert first.shape == (CAMERA.height, CAMERA.width, 3) and first.dtype == np.uint8
+    assert np.ptp(first) > 100
+    assert not np.array_equal(first, second)
+
+
+def test_an_absent_device_is_named() -> None:
+    with pytest.raises(ValueError, match='tpu'):
+        choose_device('tpu')
+
+
+def test_neither_ros_nor_training_code_is_imported() -> None:
+    """A robot runs the localizer without what trained it."""
+    code = (
+        'import sys, posemap_ros.localizer; '
+        "bad = [m for m in sys.modules if m.split('.')[0] in ('rclpy', 'rosbags', 'torchvision') "
+        "or m.endswith(('trainer', 'building', 'training_loop'))]; "
+        'sys.exit(str(bad) if bad else 0)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,51 @@
+"""Recipes: those that ship are read, and a mistake in one is named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from posemap_ros.recipe import InvalidRecipe, load_recipe, recipe_from_dict
+from posemap_ros.resources import share_folder
+
+SHIPPED = sorted(p.stem for p in (share_folder() / 'config' / 'training').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('name', SHIPPED)
+def test_recipes_that_ship_are_read_and_survive_writing(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe_from_dict(yaml.safe_load(yaml.safe_dump(recipe.to_dict())), 'again') == recipe
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(InvalidRecipe, match='fast'):
+        load_recipe('no_such_recipe')
+
+
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [
+        ('aprnet: {stepz: 3}', "unknown key 'stepz'"),
+        ('aprnet: {steps: many}', 'steps must be int'),
+        ('aprnet: {steps: -3}', 'must not be negative'),
+        ('aprnet: {learning_rate: fast}', 'must be a number'),
+        ('aprnet: 3', 'must hold keys'),
+        ('nerf_p: {resolutions: [8, big]}', 'must be int'),
+        ('[1, 2]', 'holds no keys'),
+        ('a: b: c', 'is not YAML'),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, fault: str) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(InvalidRecipe, match=fault) as caught:
+        load_recipe(str(path))
+    assert 'mine.yaml' in str(caught.value)
+
+
+def test_numbers_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text('aprnet: {learning_rate: 1e-4, brightness_jitter: 0}')
+    aprnet = load_recipe(str(path)).aprnet
+    assert aprnet.learning_rate == 1e-4 and aprnet.brightness_jitter == 0.0
