@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from PIL import Image
 from .bag_writer import write_bag
 from .camera import FOCAL_PX, HEIGHT, WIDTH
 from .drives import LATER, MAPPING, Drive, camera_poses
-from .scene import DAY, EVENING, Light, later_room, mapped_room
+from .scene import DAY, EVENING, Light, Thing, later_room, mapped_room
 
 BAGS = Path(__file__).parent / 'bags'
 
@@ -30,7 +31,7 @@ class Recording:
     """A drive through the room in one state, and how the camera sees it."""
 
     drive: Drive
-    room: callable
+    room: Callable[[], dict[str, Thing]]
     light: Light
     gain_swing: float  # the exposure wanders by this share
     noise: float  # standard deviation of a middle grey, of 255

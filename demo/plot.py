@@ -36,7 +36,7 @@ def plot_trajectory(path: Path, before: list[Fix], after: list[Fix]) -> None:
         figures = summary(fixes)
         axes.set_title(f'{name}: median {figures["median_translation_m"]:.3f} m, '
                        f'{figures["median_rotation_deg"]:.2f} deg')
-        axes.legend(loc='upper right')
+        axes.legend(loc='lower left')
     for index, (quantity, label) in enumerate((('translation_m', 'error (m)'),
                                                ('rotation_deg', 'error (deg)')), 1):
         axes = figure.add_subplot(maps[index, :])
@@ -58,7 +58,7 @@ def draw_room(axes: plt.Axes) -> None:
     axes.add_patch(Rectangle((-ROOM_X / 2, -ROOM_Y / 2), ROOM_X, ROOM_Y, fill=False, linewidth=2))
     for name, thing in later_room().items():
         points = np.concatenate([mesh.vertices for mesh, _ in thing.placed()])
-        if name != 'shell' and points[:, 2].min() < 0.8:
+        if name not in ('shell', 'rug') and points[:, 2].min() < 0.8:
             hull = cv2.convexHull(points[:, :2].astype(np.float32))[:, 0]
             axes.add_patch(Polygon(hull, facecolor='#e9e4da', edgecolor='#b5aa98', zorder=0))
     axes.set_aspect('equal')
