@@ -173,7 +173,8 @@ def check_wheels():
 
 def importable(name):
     command = [sys.executable, '-c', f'import {name}']
-    return subprocess.call(command, stderr=subprocess.DEVNULL) == 0
+    quiet = subprocess.DEVNULL
+    return subprocess.call(command, stdout=quiet, stderr=quiet) == 0
 
 
 def compiler(variable, default):
