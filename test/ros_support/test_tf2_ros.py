@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-
-from geometry_msgs.msg import TransformStamped  # noqa: E402
-from rclpy.duration import Duration  # noqa: E402
-from rclpy.time import Time  # noqa: E402
-from tf2_ros import (  # noqa: E402
+from geometry_msgs.msg import TransformStamped
+from rclpy.duration import Duration
+from rclpy.time import Time
+from tf2_ros import (
     Buffer,
     ConnectivityException,
     ExtrapolationException,
