@@ -5,6 +5,8 @@ lists the arguments. Arguments for parameters are empty by default, which leaves
 parameter file.
 """
 
+from posixpath import dirname, join
+
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -48,8 +50,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'camera_info_topic',
-                default_value='camera_info',
-                description="Topic of the camera's calibration.",
+                default_value='',
+                description='Topic of its calibration; empty: camera_info beside image_topic.',
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
@@ -78,7 +80,10 @@ def generate_launch_description() -> LaunchDescription:
                         executable='rviz2',
                         namespace=LaunchConfiguration('namespace'),
                         arguments=['-d', PathJoinSubstitution([share, 'config', 'localize.rviz'])],
-                        remappings=_TF_REMAPPINGS,
+                        remappings=[
+                            ('image', LaunchConfiguration('image_topic')),
+                            *_TF_REMAPPINGS,
+                        ],
                         condition=IfCondition(LaunchConfiguration('use_rviz')),
                     ),
                 ]
@@ -89,22 +94,32 @@ def generate_launch_description() -> LaunchDescription:
 
 def _localizer(context: LaunchContext) -> list[Node]:
     """The node, with the parameters that were given as arguments."""
-    parameters = [ParameterFile(LaunchConfiguration('params_file'), allow_substs=True)]
-    for name in _PARAMETERS:
-        if value := LaunchConfiguration(name).perform(context):
-            # As text: a folder named 2024 is no number.
-            parameters.append({name: ParameterValue(value, value_type=str)})
+    given = {name: LaunchConfiguration(name).perform(context) for name in _PARAMETERS}
+    image_topic = LaunchConfiguration('image_topic').perform(context)
+    # A topic that is compressed by its name is what users copy from `ros2 topic list`.
+    plain_topic = image_topic.removesuffix('/compressed')
+    if plain_topic != image_topic:
+        given['image_transport'] = given['image_transport'] or 'compressed'
+    camera_info_topic = LaunchConfiguration('camera_info_topic').perform(context)
     return [
         Node(
             package='posemap_ros',
             executable='localize',
             name='posemap',
             namespace=LaunchConfiguration('namespace'),
-            parameters=parameters,
+            parameters=[
+                ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
+                # As text: a folder named 2024 is no number.
+                *(
+                    {name: ParameterValue(value, value_type=str)}
+                    for name, value in given.items()
+                    if value
+                ),
+            ],
             remappings=[
-                ('image', LaunchConfiguration('image_topic')),
-                ('image/compressed', [LaunchConfiguration('image_topic'), '/compressed']),
-                ('camera_info', LaunchConfiguration('camera_info_topic')),
+                ('image', plain_topic),
+                ('image/compressed', f'{plain_topic}/compressed'),
+                ('camera_info', camera_info_topic or join(dirname(plain_topic), 'camera_info')),
                 *_TF_REMAPPINGS,
             ],
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
