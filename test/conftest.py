@@ -1,7 +1,9 @@
-"""Keeps the tests' ROS traffic to themselves, and leaves out what needs ROS where there is none."""
+"""What all tests share: ROS traffic kept to this machine, and a small environment to work on."""
 
 import importlib.util
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +22,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f'Skipped, because rclpy is not installed: {", ".join(collect_ignore)} in test/. '
             '`make test` runs them.'
         )
+
+
+@pytest.fixture(scope='session')
+def pristine_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained environment that no test may change."""
+    from tiny_environment import make_tiny_environment
+
+    return make_tiny_environment(tmp_path_factory.mktemp('pristine') / 'environment')
+
+
+@pytest.fixture
+def environment(pristine_environment: Path, tmp_path: Path) -> Path:
+    """A copy of the untrained environment, for one test to do with as it likes."""
+    return Path(shutil.copytree(pristine_environment, tmp_path / 'environment'))
