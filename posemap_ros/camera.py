@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DISTORTION_LENGTHS = {
     'none': (0,),
     'plumb_bob': (4, 5),  # k1 k2 p1 p2 [k3]
-    'rational_polynomial': (8, 12, 14),  # k1 k2 p1 p2 k3..k6 [s1..s4 [tx ty]]
+    'rational_polynomial': (8, 12),  # k1 k2 p1 p2 k3..k6 [s1..s4]
     'equidistant': (4,),  # k1..k4 of the angle (OpenCV's fisheye)
 }
 _MINIMUM_COVERAGE = 0.7
@@ -170,34 +170,46 @@ class Camera:
         """Normalised image coordinates [..., 2] of the pinhole -> those behind the lens."""
         if self.distortion_model == 'none':
             return xy
-        flat = xy.reshape(-1, 2)
-        described = np.linalg.norm(flat, axis=1) < self._largest_radius()  # False for NaN
-        out = np.full_like(flat, np.nan)
-        if described.any():
-            coefficients = np.array(self.distortion)
-            kept = np.ascontiguousarray(flat[described])
-            if self.distortion_model == 'equidistant':
-                bent = cv2.fisheye.distortPoints(kept[:, None], np.eye(3), coefficients)
-            else:
-                solid = np.column_stack([kept, np.ones(len(kept))])
-                nothing = np.zeros(3)
-                bent, _ = cv2.projectPoints(solid, nothing, nothing, np.eye(3), coefficients)
-            out[described] = bent[:, 0]
-        return out.reshape(xy.shape)
+        x, y = xy[..., 0], xy[..., 1]
+        r = np.hypot(x, y)
+        r = np.where(r < self._largest_radius(), r, np.nan)
+        if self.distortion_model == 'equidistant':
+            theta = np.arctan(r)
+            bent = self._radial(theta)
+            scale = np.divide(bent, r, out=np.ones_like(r), where=r != 0)
+            return np.stack([x * scale, y * scale], axis=-1)
+        _, _, p1, p2 = self.distortion[:4]
+        s1, s2, s3, s4 = (*self.distortion[8:12], *[0.0] * 4)[:4]
+        r2 = r * r
+        radial = self._radial(r)
+        return np.stack(
+            [
+                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
+                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4),
+            ],
+            axis=-1,
+        )
+
+    def _radial(self, r: np.ndarray) -> np.ndarray:
+        """What the lens does along the radius: theta -> bent angle, or the factor at r."""
+        if self.distortion_model == 'equidistant':
+            k1, k2, k3, k4 = self.distortion
+            t2 = r * r
+            return r * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        k1, k2, _, _, k3, k4, k5, k6 = (*self.distortion, *[0.0] * 4)[:8]
+        r2 = r * r
+        numerator = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        denominator = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
+        return numerator / np.where(denominator > 0, denominator, np.inf)
 
     def _largest_radius(self) -> float:
         """The radius at which the distortion stops growing; beyond, its polynomial folds back."""
-        radius = np.tan(np.linspace(0, math.radians(89.5), 5000))
+        angle = np.linspace(0, math.radians(89.5), 5000)
+        radius = np.tan(angle)
         if self.distortion_model == 'equidistant':
-            theta = np.arctan(radius)
-            k = self.distortion
-            bent = theta * (1 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
+            bent = self._radial(angle)
         else:
-            k1, k2, _, _, k3, k4, k5, k6 = (*self.distortion, *[0.0] * 8)[:8]
-            r2 = radius**2
-            numerator = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-            denominator = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
-            bent = radius * numerator / np.where(denominator > 0, denominator, np.inf)
+            bent = radius * self._radial(radius)
         folds = np.flatnonzero(np.diff(bent) <= 0)
         return float(radius[folds[0]]) if folds.size else math.inf
 
@@ -236,8 +248,8 @@ class ImageAdapter:
         first = max(1, int(min(shrink_x, shrink_y) / 2))
         self._reduced = source.resized(-(-source.width // first), -(-source.height // first))
         fine = target.resized(
-            target.width * max(1, math.ceil(shrink_x / first - 0.01)),
-            target.height * max(1, math.ceil(shrink_y / first - 0.01)),
+            target.width * max(1, math.ceil(shrink_x / first - 0.15)),
+            target.height * max(1, math.ceil(shrink_y / first - 0.15)),
         )
         self._map_x, self._map_y, self.coverage = _sampling_maps(self._reduced, fine)
         if self.coverage < _MINIMUM_COVERAGE:
@@ -270,6 +282,10 @@ class ImageAdapter:
 def _tidy_distortion(model: str, D: list[float]) -> tuple[str, tuple[float, ...]]:
     """Drivers' many ways of saying 'none', and coefficients cut short or padded with zeros."""
     polynomial = model in ('plumb_bob', 'rational_polynomial')
+    if polynomial and len(D) > 8:
+        # OpenCV can append a thin prism (4) and a tilted sensor (2); where unused, they are zero.
+        D = D[:12] if not any(D[12:]) else D
+        D = D[:8] if not any(D[8:]) else D
     if not D or (not any(D) and model != 'equidistant'):
         # An equidistant lens without coefficients still is a fisheye, any other one is a pinhole.
         return ('equidistant', (0.0,) * 4) if model == 'equidistant' else ('none', ())

@@ -14,6 +14,7 @@ LENSES = [
     ('plumb_bob', PLUMB_BOB),
     ('rational_polynomial', RATIONAL),
     ('equidistant', EQUIDISTANT),
+    ('rational_polynomial', (*RATIONAL, 0.003, -0.001, 0.002, 0.001)),  # with a thin prism
 ]
 SIZES = [(640, 480), (320, 240), (214, 160), (100, 60)]
 
@@ -33,12 +34,13 @@ def naive_distort(model, k, x, y):
         t = math.atan(r)
         bent = t + k[0] * t**3 + k[1] * t**5 + k[2] * t**7 + k[3] * t**9
         return (x * bent / r, y * bent / r) if r > 1e-12 else (x, y)
-    k1, k2, p1, p2, k3, k4, k5, k6 = (*k, 0.0, 0.0, 0.0)[:8]
+    k1, k2, p1, p2, k3, k4, k5, k6 = (*k, 0.0, 0.0, 0.0, 0.0)[:8]
+    s1, s2, s3, s4 = (*k[8:], 0.0, 0.0, 0.0, 0.0)[:4]
     r2 = x * x + y * y
     radial = (1 + k1 * r2 + k2 * r2**2 + k3 * r2**3) / (1 + k4 * r2 + k5 * r2**2 + k6 * r2**3)
     return (
-        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + s1 * r2 + s2 * r2**2,
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + s3 * r2 + s4 * r2**2,
     )
 
 
@@ -107,6 +109,8 @@ def test_pixel_centres_of_ros_are_half_a_pixel_off_ours():
         ('plumb_bob', [0.1, 0, 0, 0, 0, 0, 0, 0], 'plumb_bob'),
         ('rational_polynomial', [0.1, 0, 0, 0, 0, 0.2, 0, 0], 'rational_polynomial'),
         ('rational_polynomial', [0.0] * 8, 'none'),
+        ('rational_polynomial', [0.0] * 14, 'none'),
+        ('rational_polynomial', [0.1, 0, 0, 0, 0, 0.2, *[0.0] * 8], 'rational_polynomial'),
         ('equidistant', [0.0] * 4, 'equidistant'),
         ('equidistant', [], 'equidistant'),
     ],
@@ -187,7 +191,7 @@ def test_lights_at_known_directions_appear_where_they_are_projected(lens):
     adapters = [ImageAdapter(source, target) for target in targets]
     for light in [(0.0, 0.0), (-0.4, 0.3), (0.35, -0.25), (0.11, 0.32)]:
         away = np.sum((seen_from_source - light) ** 2, axis=-1)
-        picture = np.repeat((255 * np.exp(-away / 2 / 0.02**2))[..., None], 3, axis=2)
+        picture = np.repeat((255 * np.exp(-away / 2 / 0.03**2))[..., None], 3, axis=2)
         for target, adapter in zip(targets, adapters, strict=True):
             weights = adapter(picture.round().astype(np.uint8))[..., 0].astype(float)
             v, u = np.mgrid[: target.height, : target.width] + 0.5
@@ -245,6 +249,12 @@ def test_shrinking_does_not_alias(size):
     grey = ImageAdapter(source, target)(checkerboard)[10:-10, 10:-10]
     assert np.abs(grey.astype(int) - 127).max() < 40
     assert grey.std() < 10
+
+
+def test_the_tables_of_a_very_large_source_stay_small():
+    source = Camera(3840, 2160, 2800, 2800, 1920, 1080, 'plumb_bob', PLUMB_BOB)
+    adapter = ImageAdapter(source, Camera(320, 240, 400, 400, 160, 120))
+    assert adapter._map_x.size <= 9 * 320 * 240
 
 
 def test_same_camera_leaves_the_image_alone():

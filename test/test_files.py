@@ -92,6 +92,24 @@ def test_overwriting_replaces_the_whole_folder(tmp_path):
     assert names(tmp_path) == ['data']
 
 
+def test_the_old_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / 'data'
+    path.mkdir()
+    (path / 'old').write_text('')
+    rename = os.rename
+
+    def failing(source, target):
+        if str(source).endswith('.partial'):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    monkeypatch.setattr(os, 'rename', failing)
+    with pytest.raises(OSError, match='Input/output'), atomic_folder(path, overwrite=True):
+        pass
+    assert names(path) == ['old']
+    assert names(tmp_path) == ['data']
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / 'data').write_text('')
     with pytest.raises(NotADirectoryError, match='data'), atomic_folder(tmp_path / 'data'):

@@ -31,7 +31,7 @@ _MODELS = {
     'plumb_bob': ('OPENCV', ('k1', 'k2', 'p1', 'p2', 'k3')),
     'rational_polynomial': (
         'FULL_OPENCV',
-        ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6', 's1', 's2', 's3', 's4', 'tx', 'ty'),
+        ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6', 's1', 's2', 's3', 's4'),
     ),
     'equidistant': ('OPENCV_FISHEYE', ('k1', 'k2', 'k3', 'k4')),
 }

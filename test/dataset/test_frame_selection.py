@@ -21,9 +21,7 @@ def test_moving_or_turning_is_enough():
 
 
 def test_slow_motion_adds_up():
-    chosen = FrameSelection(0.1, 3).choose(
-        poses(*[(0.026 * i, 0) for i in range(9)])
-    )
+    chosen = FrameSelection(0.1, 3).choose(poses(*[(0.026 * i, 0) for i in range(9)]))
     assert chosen == [0, 4, 8]
 
 

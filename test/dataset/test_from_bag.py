@@ -174,6 +174,17 @@ def test_png_is_kept_as_it_is(tmp_path):
     np.testing.assert_array_equal(dataset.load(0), picture(7))
 
 
+def test_a_compressed_mosaic_is_written_in_colour(tmp_path):
+    mosaic = np.tile(np.array([[200, 120], [120, 40]], np.uint8), (HEIGHT // 2, WIDTH // 2))
+    content = cv2.imencode('.png', mosaic)[1].tobytes()
+    kind = 'bayer_rggb8; png compressed bayer_rggb8'
+    messages = [m for m in drive(n=2) if m[0] != IMAGE]
+    messages.append((IMAGE, compressed_image(ns(0), content, format=kind), ns(0)))
+    extract(tmp_path, messages)
+    centre = open_dataset(tmp_path / 'out').load(0)[HEIGHT // 2, WIDTH // 2]
+    np.testing.assert_allclose(centre, (200, 120, 40), atol=3)
+
+
 def test_distortion_is_kept(tmp_path):
     d = (0.1, -0.05, 0.001, 0.002, 0.01)
     messages = [m for m in drive(n=3) if m[0] != INFO] + [(INFO, camera_info(ns(0), d=d), ns(0))]

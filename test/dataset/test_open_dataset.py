@@ -59,7 +59,7 @@ def edit(root, change):
         Camera(32, 24, 30, 30, 16, 12, 'equidistant', (0.1, -0.2, 0.01, 0.02)),
         Camera(32, 24, 30, 30, 16, 12, 'equidistant', (0.0, 0, 0, 0)),
         Camera(32, 24, 30, 30, 16, 12, 'rational_polynomial', tuple(np.arange(1, 9) / 100)),
-        Camera(32, 24, 30, 30, 16, 12, 'rational_polynomial', tuple(np.arange(1, 15) / 100)),
+        Camera(32, 24, 30, 30, 16, 12, 'rational_polynomial', tuple(np.arange(1, 13) / 100)),
     ],
 )
 def test_what_was_written_is_read(tmp_path, camera):
