@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from posemap_ros.command_line import run_stage
-from posemap_ros.dataset import open_dataset
+from posemap_ros.dataset import PosedImages, open_dataset
+from posemap_ros.environment import Environment
 from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.files import atomic_write
 from posemap_ros.localizer import Localizer
 from posemap_ros.progress import progress_bar
+from posemap_ros.retrieval import retrieve_poses
 from posemap_ros.stopwatch import Stopwatch
 
 
@@ -37,10 +39,8 @@ def evaluate(
         InvalidEnvironment, DatasetError, CameraMismatch: with a sentence.
     """
     watch = watch or Stopwatch()
-    if split is None and (data / 'test.txt').is_file():
-        split = data / 'test.txt'
     with watch.section('loading'):
-        dataset = open_dataset(data, split)
+        dataset = open_test_split(data, split)
         localizer = Localizer(environment, device, revision)
         localizer.localize(dataset.load(0), dataset.camera)  # the first call is slower
     estimates, milliseconds = [], []
@@ -62,6 +62,27 @@ def evaluate(
     }
 
 
+def evaluate_retrieval(
+    environment: Path, data: Path, training: Path, split: Path | None = None
+) -> dict[str, float]:
+    """Errors of the pose of the nearest training image, by the features of the same backbone."""
+    loaded = Environment.load(environment)
+    queries = open_test_split(data, split)
+    poses = retrieve_poses(
+        open_dataset(data, training), queries, loaded.network_camera, loaded.recipe.aprnet.backbone
+    )
+    return summarize(
+        translation_error_m(poses, queries.poses), rotation_error_deg(poses, queries.poses)
+    )
+
+
+def open_test_split(data: Path, split: Path | None) -> PosedImages:
+    """The frames to evaluate: those of the split, else of the data's test.txt, else all."""
+    if split is None and (data / 'test.txt').is_file():
+        split = data / 'test.txt'
+    return open_dataset(data, split)
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog='evaluate', description=__doc__)
@@ -75,6 +96,12 @@ def main(argv: list[str] | None = None) -> int:
         type=int,
         metavar='N',
         help='of the environment (default: the newest; 0: before any alignment)',
+    )
+    add(
+        '--retrieval-from',
+        type=Path,
+        metavar='FILE',
+        help='also say what the nearest image among these frames of the data would give',
     )
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
     arguments = parser.parse_args(argv)
@@ -91,6 +118,15 @@ def main(argv: list[str] | None = None) -> int:
         )
         for name, value in summary.items():
             print(f'{name}: {value:g}' if isinstance(value, int) else f'{name}: {value:.4f}')
+        if arguments.retrieval_from:
+            floor = evaluate_retrieval(
+                arguments.environment, arguments.data, arguments.retrieval_from, arguments.split
+            )
+            print(
+                f'nearest image: {floor["median_translation_m"]:.4f} m, '
+                f'{floor["median_rotation_deg"]:.2f} deg median'
+            )
+            summary['nearest_image'] = floor
         if arguments.json:
             with atomic_write(arguments.json) as temporary:
                 temporary.write_text(json.dumps(summary, indent=2) + '\n')
