@@ -72,6 +72,7 @@ class Aligner:
         self.net = copy.deepcopy(net).eval()
         for parameter in [*self.net.backbone.parameters(), *self.net.head.parameters()]:
             parameter.requires_grad_(True)
+        self.net.backbone.freeze(recipe.frozen_stages)
         self.camera = net.camera
         width = round(net.camera.width * recipe.view_height / net.camera.height)
         self.view_camera = net.camera.resized(width, recipe.view_height)
@@ -122,7 +123,8 @@ class Aligner:
         over the pixels.
         """
         features = [
-            self.extractor.adapters[0](self.extractor.backbone(x)[0][0]) for x in (photo, render)
+            self.extractor.adapters[0](self.extractor.backbone.first_tap(x))
+            for x in (photo, render)
         ]
         return (1.0 - F.cosine_similarity(*features, dim=1)).mean()
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,28 @@ class Build:
         height = round(self.recipe.aprnet.image_height / 16) * 16
         return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
 
+    def claim(self, stage: str, *choices: Any) -> Path:
+        """The stage's folder, for a run with these choices on these frames.
+
+        Raises:
+            WorkMismatch: the folder holds the work of another run.
+        """
+        told = json.dumps([self.recipe.seed, self.recipe.held_out, *choices]).encode()
+        frames = json.dumps([[f.name for f in self.dataset.frames], self.dataset.camera.to_dict()])
+        run = hashlib.sha256(told + frames.encode() + self.dataset.poses.tobytes()).hexdigest()
+        folder = self.work / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        marker = folder / 'run'
+        if not marker.exists():
+            with atomic_write(marker) as temporary:
+                temporary.write_text(run)
+        elif marker.read_text() != run:
+            raise WorkMismatch(
+                f'{folder} holds the work of another run (other data or another recipe): '
+                'remove it, or give another --out'
+            )
+        return folder
+
     def images(self, camera: Camera) -> Tensor:
         """All frames as ``camera`` would have taken them: [N, h, w, 3] uint8."""
         adapter = ImageAdapter(self.dataset.camera, camera)
@@ -110,7 +132,7 @@ def prepare_build(
     device: str,
     backbone_weights: Path | None,
 ) -> Build:
-    """Open the dataset and claim the work folder.
+    """Open the dataset and choose the device.
 
     Args:
         split: file with the training frames' names; by default ``data/train.txt`` if there is one,
@@ -118,7 +140,6 @@ def prepare_build(
 
     Raises:
         DatasetError: the data cannot be trained on.
-        WorkMismatch: the folder holds the work of another run.
     """
     keep_freed_memory()
     if split is None and (data / 'train.txt').is_file():
@@ -130,39 +151,27 @@ def prepare_build(
             f'at least {MIN_FRAMES} are needed'
         )
     print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
-    fingerprint = hashlib.sha256(
-        json.dumps(
-            [recipe.to_dict(), [f.name for f in dataset.frames], dataset.camera.to_dict()]
-        ).encode()
-        + dataset.poses.tobytes()
-    ).hexdigest()
-    work.mkdir(parents=True, exist_ok=True)
-    marker = work / 'run.json'
-    if marker.exists():
-        if json.loads(marker.read_text()).get('fingerprint') != fingerprint:
-            raise WorkMismatch(
-                f'{work} holds the work of another run (other data or another recipe): '
-                'remove it, or give another --out'
-            )
-    else:
-        with atomic_write(marker) as temporary:
-            temporary.write_text(json.dumps({'recipe': recipe.name, 'fingerprint': fingerprint}))
     return Build(dataset, recipe, work, choose_device(device), backbone_weights)
 
 
 def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     """Stage 1: train or resume NeRF-P; returns it frozen, with figures of the held-out frames."""
-    recipe = build.recipe.nerf_p
+    recipe, views = build.recipe.nerf_p, build.recipe.aprnet.views
+    # The pose branch sees the grid of APRNet's camera, and neighbours as far as the views go.
+    folder = build.claim(
+        'nerf_p',
+        asdict(recipe),
+        build.network_camera.to_dict(),
+        views.max_translation_m,
+        views.max_rotation_deg,
+    )
     torch.manual_seed(build.recipe.seed)
     nerf = make_nerf_p(build.scene, recipe).to(build.device)
     camera, held_out = build.nerf_camera, build.held_out
     images, poses = build.images(camera), build.poses
     seen = slice(0, -held_out)
     seed = build.recipe.seed
-    train_render_branch(
-        nerf, images[seen], poses[seen], camera, recipe, seed, build.work / 'nerf_p_views.pt'
-    )
-    views = build.recipe.aprnet.views
+    train_render_branch(nerf, images[seen], poses[seen], camera, recipe, seed, folder / 'views.pt')
     decoder = train_pose_branch(
         nerf,
         poses[seen],
@@ -171,7 +180,7 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
         views.max_translation_m,
         views.max_rotation_deg,
         seed,
-        build.work / 'nerf_p_posemap.pt',
+        folder / 'posemap.pt',
     )
     nerf.eval()
     with torch.no_grad():
@@ -206,6 +215,7 @@ def train_aprnet_stage(
     """Stage 2: train or resume APRNet; returns it with the scale of its spread and figures of the
     held-out frames.
     """
+    folder = build.claim('aprnet', asdict(build.recipe.nerf_p), asdict(build.recipe.aprnet))
     torch.manual_seed(build.recipe.seed)
     net = make_aprnet(build.scene, build.network_camera, build.recipe.aprnet)
     net.backbone.load_imagenet(build.backbone_weights)
@@ -213,7 +223,7 @@ def train_aprnet_stage(
     photos = Photos(build.images(build.network_camera), build.poses)
     seen = photos.part(slice(0, -build.held_out))
     unseen = photos.part(slice(-build.held_out, None))
-    train_aprnet(net, nerf, seen, unseen, build.recipe.aprnet, build.recipe.seed, build.work)
+    train_aprnet(net, nerf, seen, unseen, build.recipe.aprnet, build.recipe.seed, folder)
     predicted = predict(net, unseen.images)
     poses, true = predicted.T_world_cam.double().cpu().numpy(), unseen.T_world_cam.double().numpy()
     metres, degrees = translation_error_m(poses, true), rotation_error_deg(poses, true)

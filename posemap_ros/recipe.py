@@ -86,6 +86,7 @@ class AlignmentRecipe:
     """How APRNet is aligned on unlabelled images (posemap_ros/alignment.py)."""
 
     learning_rate: float = 1e-5
+    frozen_stages: int = 2
     view_height: int = 48
     image_weight: float = 1.0
     posemap_weight: float = 1.0

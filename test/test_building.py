@@ -1,5 +1,6 @@
 """From posed images to an environment: the whole chain at a small size, stopped and resumed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,14 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
 
 
 def test_work_of_another_run_is_not_touched(data: Path, tmp_path: Path) -> None:
-    prepare_build(data, None, tmp_path / 'work', RECIPE, 'cpu', None)
-    other = RECIPE.__class__(**{**RECIPE.__dict__, 'seed': 1})
+    build = prepare_build(data, None, tmp_path / 'work', RECIPE, 'cpu', None)
+    folder = build.claim('aprnet', 'choice')
+    assert build.claim('aprnet', 'choice') == folder
     with pytest.raises(WorkMismatch, match='another run'):
-        prepare_build(data, None, tmp_path / 'work', other, 'cpu', None)
+        build.claim('aprnet', 'another choice')
+    other = replace(build, recipe=replace(RECIPE, seed=1))
+    with pytest.raises(WorkMismatch, match='another run'):
+        other.claim('aprnet', 'choice')
 
 
 def test_the_tail_of_the_split_is_held_out(data: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 A backbone is a module with ``tap_channels``, ``channels`` and ``forward(images) -> (taps, deep)``:
 images [B, 3, H, W] in [0, 1], RGB; taps a list of three maps at rising strides; deep features
 [B, channels, H / 16, W / 16]. Each normalises the images itself, as its ImageNet weights expect.
-``freeze(n)`` keeps the first n of its stages, one per halving of the size, as they are.
+``freeze(n)`` keeps the first n of its stages, one per halving of the size, as they are;
+``first_tap(images)`` computes only that.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class Vgg16(nn.Module):
             if index in self._taps:
                 taps.append(x)
         return taps, x
+
+    def first_tap(self, images: Tensor) -> Tensor:
+        return self.features[: self._taps[0] + 1]((images - self.mean) / self.std)
 
     def freeze(self, stages: int) -> None:
         """Do not train the layers before the pool that ends stage ``stages``."""
@@ -196,11 +200,13 @@ class EfficientNetLite0(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        x, maps = self.stem((images * 255.0 - 127.0) / 128.0), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
+        maps = [self.first_tap(images)]
+        for stage in self.stages[1:]:
+            maps.append(stage(maps[-1]))
         return [maps[0], maps[2], maps[4]], maps[4]
+
+    def first_tap(self, images: Tensor) -> Tensor:
+        return self.stages[0](self.stem((images * 255.0 - 127.0) / 128.0))
 
     def freeze(self, stages: int) -> None:
         """Do not train the stem and the first ``stages`` stages after it."""
