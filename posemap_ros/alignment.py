@@ -191,18 +191,19 @@ def align_environment(
     environment: Path | str,
     images: np.ndarray,
     *,
+    revision: int | None = None,
     seconds: float | None = None,
     steps: int | None = None,
     device: str = 'auto',
     seed: int = 0,
     progress: Progress | None = None,
 ) -> AlignmentResult:
-    """Align the newest revision of an environment, and keep the result only if it helps on
-    held-out images.
+    """Align an environment, and keep the result only if it helps on held-out images.
 
     Args:
         environment: folder; an accepted alignment is written into it as a new revision.
         images: uint8 [N, h, w, 3] at the environment's network camera.
+        revision: to start from; 0 is the base, None the newest.
         seconds, steps, seed, progress: see `align`.
         device: 'auto', 'cpu', 'cuda', ...
 
@@ -213,7 +214,7 @@ def align_environment(
     """
     keep_freed_memory()
     started = time.monotonic()
-    loaded = Environment.load(environment)
+    loaded = Environment.load(environment, revision)
     camera = loaded.network_camera
     if (
         images.ndim != 4

@@ -36,6 +36,7 @@ from posemap_ros.node.frames import TfMode, base_in_map, covariance_of_base, odo
 from posemap_ros.node.gate import Gate, Limits, State
 from posemap_ros.node.parameters import InvalidParameter, Parameters
 from posemap_ros.node.pose_output import PoseOutput
+from posemap_ros.node.refine_worker import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.stamps import FrameRefused, StampCheck
@@ -96,7 +97,7 @@ class LocalizerNode(Node):
 
     def _init_state(self) -> None:
         p = self.parameters
-        self._remind = Reminder()
+        self._reminder = Reminder()
         self._camera_info: CameraInfo | None = None
         self._stamps = StampCheck()
         self._frames = FrameBuffer(p.refine_frames, p.refine_horizon)
@@ -395,18 +396,14 @@ class LocalizerNode(Node):
             return response
         resets = self._resets
         try:
-            result = self._refinement.run(
-                self._environment,
-                images,
+            job = RefineJob(
+                environment=str(self._environment),
+                revision=self._localizer.revision,
                 device=p.device,
                 threads=p.refine_threads,
                 seconds=p.refine_seconds,
-                timeout=p.refine_timeout,
-                # From a line of its own: rclpy refuses two severities from one line of code.
-                progress=lambda fraction, text: self._remind(
-                    lambda sentence: log.info(sentence), f'refine: {text}'
-                ),
             )
+            result = self._refinement.run(job, images, p.refine_timeout, self._log_progress)
         except RefineFailed as error:
             response.message = f'refine failed, nothing was changed: {error}'
             log.warning(response.message)
@@ -463,5 +460,10 @@ class LocalizerNode(Node):
         self._tf.clear()
         self._correction.clear()
 
+    def _log_progress(self, fraction: float, text: str) -> None:
+        if self._reminder.is_due(text):
+            self.get_logger().info(f'refine: {100 * fraction:.0f} %, {text}')
+
     def _warn_now_and_then(self, sentence: str) -> None:
-        self._remind(self.get_logger().warning, sentence)
+        if self._reminder.is_due(sentence):
+            self.get_logger().warning(sentence)

@@ -7,18 +7,30 @@ sentence}. Stops when its standard input ends.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+JOB_FILE, IMAGES_FILE = 'job.json', 'images.npy'
 _NICENESS = 10
 _OOM_SCORE = 800  # of 1000
+
+
+@dataclass(frozen=True)
+class RefineJob:
+    """What to align, from which revision on, and with how much of the machine."""
+
+    environment: str
+    revision: int
+    device: str
+    threads: int
+    seconds: float
 
 
 def main() -> None:
@@ -54,7 +66,7 @@ def _align(folder: Path, reports: TextIO) -> dict[str, Any]:
         device=job['device'],
         progress=lambda fraction, text: _report(reports, {'progress': [float(fraction), text]}),
     )
-    return dataclasses.asdict(result)
+    return asdict(result)
 
 
 def _report(reports: TextIO, answer: dict[str, Any]) -> None:

@@ -15,12 +15,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 import posemap_ros
 from posemap_ros.alignment import AlignmentResult
+from posemap_ros.node.refine_worker import IMAGES_FILE, JOB_FILE, RefineJob
 
 _GRACE_SECONDS = 2.0  # for the child to clean up when it is told to stop
 
@@ -45,16 +47,12 @@ class Refinement:
 
     def run(
         self,
-        environment: Path,
+        job: RefineJob,
         images: np.ndarray,
-        *,
-        device: str,
-        threads: int,
-        seconds: float,
         timeout: float,
         progress: Callable[[float, str], None] = lambda fraction, text: None,
     ) -> AlignmentResult:
-        """Align the environment on `images` [N, h, w, 3] uint8 for `seconds`.
+        """Align on `images` [N, h, w, 3] uint8 in a child process, for `timeout` seconds at most.
 
         An accepted alignment is in the environment's folder, as a new revision, when this returns.
         Raises `RefineFailed`, also when another one runs already.
@@ -64,7 +62,7 @@ class Refinement:
         try:
             self._stopped = ''
             self.status = 'starting'
-            result = self._run(environment, images, device, threads, seconds, timeout, progress)
+            result = self._run(job, images, timeout, progress)
             self.status = f'{"accepted" if result.accepted else "not accepted"}: {result.reason}'
             return result
         except (RefineFailed, OSError) as error:
@@ -77,28 +75,20 @@ class Refinement:
         """Stop the refine that runs, if one does; its `run` fails with this reason."""
         if self.running:
             self._stopped = self._stopped or reason
-            if self._process is not None:
-                _stop(self._process)
+            process = self._process
+            if process is not None:
+                _stop(process)
 
     def _run(
         self,
-        environment: Path,
+        job: RefineJob,
         images: np.ndarray,
-        device: str,
-        threads: int,
-        seconds: float,
         timeout: float,
         progress: Callable[[float, str], None],
     ) -> AlignmentResult:
         with tempfile.TemporaryDirectory(prefix='posemap_refine_') as folder:
-            np.save(Path(folder) / 'images.npy', images)
-            job = {
-                'environment': str(environment),
-                'device': device,
-                'threads': threads,
-                'seconds': seconds,
-            }
-            (Path(folder) / 'job.json').write_text(json.dumps(job))
+            np.save(Path(folder) / IMAGES_FILE, images)
+            (Path(folder) / JOB_FILE).write_text(json.dumps(asdict(job)))
             log = Path(folder) / 'log.txt'
             with log.open('wb') as stderr:
                 self._process = subprocess.Popen(
@@ -107,7 +97,7 @@ class Refinement:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     text=True,
-                    env=_environment_variables(threads),
+                    env=_environment_variables(job.threads),
                     # Ctrl-C reaches the whole group of a terminal: the child must not take it as
                     # its own.
                     start_new_session=True,

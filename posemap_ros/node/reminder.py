@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 
 _SECONDS = 10.0
 
 
 class Reminder:
-    """Says a sentence at once, and again only after ten seconds of wall time.
+    """Tells whether to say a sentence: at once, and again only after ten seconds of wall time.
 
     Sentences that differ in their figures only are the same one. rclpy's throttling goes by the
     line of code instead, and would hide the second of two different problems.
@@ -19,10 +18,11 @@ class Reminder:
     def __init__(self) -> None:
         self._said: dict[str, float] = {}
 
-    def __call__(self, say: Callable[[str], object], sentence: str) -> None:
-        """Call ``say(sentence)``, unless it was said a moment ago."""
+    def is_due(self, sentence: str) -> bool:
+        """Whether to say it now; if so, it counts as said."""
         kind = re.sub(r'[\d.]+', '#', sentence)
         now = time.monotonic()
-        if now - self._said.get(kind, -_SECONDS) >= _SECONDS:
-            self._said[kind] = now
-            say(sentence)
+        if now - self._said.get(kind, -_SECONDS) < _SECONDS:
+            return False
+        self._said[kind] = now
+        return True

@@ -50,11 +50,9 @@ def test_simulated_time(start_node, next_view):
         drive_until(lambda: robot.paths and len(robot.paths[-1].poses) > 3, 'a path')
 
         # The bag starts again: images of the past count once more, and the path starts anew.
-        robot.poses.clear()
         robot.tick(-500.0)
-        drive_until(lambda: robot.poses, 'poses after the jump')
+        drive_until(lambda: robot.poses[-1].header.stamp.sec < 600, 'poses after the jump')
         assert 'time went back by' in node.log
-        assert robot.poses[-1].header.stamp.sec < 600
         wait_until(
             lambda: robot.paths[-1].poses and robot.paths[-1].poses[0].header.stamp.sec < 600,
             'a new path',
