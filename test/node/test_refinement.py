@@ -1,0 +1,58 @@
+"""Refine's child process, seen from its parent; test/ros sees it from outside the node."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from posemap_ros.node.refine_worker import RefineJob
+from posemap_ros.node.refinement import RefineFailed, Refinement
+
+IMAGES = np.zeros((8, 48, 64, 3), np.uint8)
+
+
+def job(environment: str) -> RefineJob:
+    return RefineJob(environment, revision=0, device='cpu', threads=1, seconds=600.0)
+
+
+def test_what_the_alignment_refuses_comes_back_as_a_sentence():
+    refinement = Refinement()
+    with pytest.raises(RefineFailed, match='there is no environment folder /nowhere'):
+        refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+    assert refinement.status.startswith('failed: ')
+    assert not refinement.running
+
+
+def test_one_that_takes_too_long_is_stopped():
+    refinement = Refinement()
+    with pytest.raises(RefineFailed, match='longer than refine_timeout'):
+        refinement.run(job('/nowhere'), IMAGES, timeout=0.01)
+    assert not refinement.running
+
+
+def test_a_second_one_is_refused_and_cancel_ends_the_first():
+    refinement = Refinement()
+    ended = []
+
+    def run() -> None:
+        try:
+            refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+        except RefineFailed as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive() and not refinement.running:
+        time.sleep(0.001)
+    with pytest.raises(RefineFailed, match='already running'):
+        refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+    refinement.cancel('the test is over')
+    thread.join(60)
+    assert ended == ['the test is over']
+
+
+def test_cancel_without_a_refine_does_nothing():
+    refinement = Refinement()
+    refinement.cancel('nothing to do')
+    assert refinement.status == 'idle'
