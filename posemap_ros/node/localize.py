@@ -1,7 +1,7 @@
 """Entry point of the node's executable, `ros2 run posemap_ros localize`: start, spin, clean up.
 
-Exit code 0 after Ctrl-C or SIGTERM, also while it is still loading; 1 with one sentence when the node
-cannot start.
+Exit code 0 after Ctrl-C or SIGTERM, also while it is still loading; 1 with one sentence when the
+node cannot start.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 from robot import PATIENCE_SECONDS, Robot, wait_until
@@ -102,6 +101,5 @@ def test_a_parameter_file_is_used_and_arguments_go_before_it(launch, environment
     wait_for('ready: waiting for images on /front/image/compressed', output, process)
     assert 'fix_timeout: 7.5' in output()
     assert "tf_mode: 'map_to_base'" in output()
-    time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(PATIENCE_SECONDS)
