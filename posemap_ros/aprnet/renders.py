@@ -16,6 +16,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.files import atomic_write
 from posemap_ros.geometry import perturb_poses
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
+from posemap_ros.nerf_p.pose_branch import POSEMAP_CHANNELS, POSEMAP_STRIDE
 
 # A view counts as looking at the scene if it is this opaque on average, and if no more than this
 # share of it is closer than twice the near plane: more than that, and the camera is inside
@@ -65,19 +66,25 @@ def render_poses(
     ``advance`` is called after each view.
     """
     device = next(nerf.parameters()).device
-    views, maps = [], []
-    for pose, histogram in zip(T_world_cam.to(device), histograms.to(device)):
-        rgb = nerf.render_view(pose, view_camera, histogram).rgb
-        views.append((rgb * 255.0).round().to(torch.uint8).cpu())
-        maps.append(nerf.posemap(pose[None], grid_camera))
-        advance()
-    return Renders(
+    count, cells = len(T_world_cam), len(grid_camera.rays(stride=POSEMAP_STRIDE).flatten(0, 1))
+    # Allocated at once: thousands of small results kept between large temporaries would
+    # fragment the memory until it is many times what is needed.
+    renders = Renders(
         T_world_cam.cpu(),
-        torch.stack(views),
-        torch.cat([m.features.half().cpu() for m in maps]),
-        torch.cat([m.opacity.half().cpu() for m in maps]),
-        torch.cat([m.depth.cpu() for m in maps]),
+        torch.empty(count, view_camera.height, view_camera.width, 3, dtype=torch.uint8),
+        torch.empty(count, cells, POSEMAP_CHANNELS, dtype=torch.float16),
+        torch.empty(count, cells, dtype=torch.float16),
+        torch.empty(count, cells),
     )
+    for i, (pose, histogram) in enumerate(zip(T_world_cam.to(device), histograms.to(device))):
+        rgb = nerf.render_view(pose, view_camera, histogram).rgb
+        renders.rgb[i] = (rgb * 255.0).round().to(torch.uint8)
+        posemap = nerf.posemap(pose[None], grid_camera)
+        renders.posemap[i] = posemap.features[0]
+        renders.opacity[i] = posemap.opacity[0]
+        renders.depth[i] = posemap.depth[0]
+        advance()
+    return renders
 
 
 @torch.no_grad()

@@ -1,0 +1,58 @@
+"""Renders kept for training: what they hold, that they survive the disk, which are drawn."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_environment import CAMERA, circle_of_poses
+
+from posemap_ros.aprnet.renders import Renders, draw_views, render_poses, shows_scene
+from posemap_ros.environment import Environment
+from posemap_ros.geometry import rotation_error_deg
+from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
+
+POSES = torch.from_numpy(circle_of_poses(6)).float()
+HISTOGRAMS = torch.full((6, 10), 0.1)
+
+
+@pytest.fixture
+def nerf(pristine_environment: Path) -> NeRFP:
+    return Environment.load(pristine_environment).load_nerf_p()
+
+
+def test_renders_are_what_nerf_p_shows(nerf: NeRFP, tmp_path: Path) -> None:
+    small, calls = CAMERA.resized(16, 12), []
+    renders = render_poses(nerf, POSES, HISTOGRAMS, small, CAMERA, lambda: calls.append(1))
+    assert len(renders) == len(calls) == 6
+    with torch.no_grad():
+        view = nerf.render_view(POSES[4], small, HISTOGRAMS[4])
+        posemap = nerf.posemap(POSES[4:5], CAMERA)
+    assert (renders.rgb[4] / 255.0 - view.rgb).abs().max() <= 0.5 / 255.0 + 1e-6
+    assert torch.allclose(renders.posemap[4].float(), posemap.features[0], atol=1e-3, rtol=1e-2)
+    assert torch.allclose(renders.depth[4], posemap.depth[0])
+    renders.save(tmp_path / 'renders.safetensors')
+    again = Renders.load(tmp_path / 'renders.safetensors')
+    assert all(torch.equal(a, b) for a, b in zip(vars(renders).values(), vars(again).values()))
+
+
+def test_blocked_and_empty_views_are_told_from_good_ones() -> None:
+    opacity = torch.tensor([[1.0] * 10, [1.0] * 10, [0.5] * 10])
+    depth = torch.full((3, 10), 2.0)
+    depth[1, :4] = 0.05  # four cells of ten right before the lens
+    posemap = PoseMap(torch.zeros(3, 10, 256), opacity, depth)
+    assert shows_scene(posemap, near_m=0.1).tolist() == [True, False, False]
+
+
+def test_views_are_drawn_near_their_poses_and_bad_ones_replaced(nerf: NeRFP, monkeypatch) -> None:
+    good = torch.tensor([True, False, True, False, True, True])
+    answers = [good, torch.tensor([False, True]), torch.tensor([False]), torch.tensor([False])]
+    module = 'posemap_ros.aprnet.renders.shows_scene'
+    monkeypatch.setattr(module, lambda posemap, near_m: answers.pop(0))
+    generator = torch.Generator().manual_seed(0)
+    drawn = draw_views(nerf, POSES, 0.2, 10.0, CAMERA, generator, tries=4)
+    assert not answers
+    # The one that never came out well is the pose itself.
+    assert torch.equal(drawn[1], POSES[1])
+    moved = (drawn - POSES)[:, :3, 3].abs().amax(1)
+    assert (moved[[0, 2, 3, 4, 5]] > 0).all() and moved.max() <= 0.2
+    assert rotation_error_deg(drawn, POSES).max() <= 30.0
