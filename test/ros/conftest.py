@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rclpy
+import torch
 from robot import NodeProcess, Robot
 from tiny_environment import CAMERA, circle_of_poses, make_tiny_environment, photograph
 
+from posemap_ros.aprnet.network import network_input
+from posemap_ros.environment import Environment, write_environment
 from posemap_ros.localizer import Localizer
 
 # The network is untrained and its poses random: believe them all, unless a test is about that. And
@@ -38,21 +41,36 @@ def middleware() -> Iterator[None]:
 
 
 @pytest.fixture(scope='session')
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that no test changes."""
-    return make_tiny_environment(tmp_path_factory.mktemp('environment') / 'tiny')
+def views() -> list[np.ndarray]:
+    """Photographs from around the place."""
+    return [photograph(pose) for pose in circle_of_poses(40)]
+
+
+@pytest.fixture(scope='session')
+def environment(tmp_path_factory: pytest.TempPathFactory, views: list[np.ndarray]) -> Path:
+    """An environment that no test changes, in which other views give other poses.
+
+    Random weights alone give the same pose for every image, because signals fade on their way
+    through a deep network; with the statistics of batch normalisation measured they do not.
+    """
+    folder = tmp_path_factory.mktemp('environment')
+    tiny = Environment.load(make_tiny_environment(folder / 'tiny'))
+    net = tiny.load_aprnet()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+            layer.train()
+    with torch.no_grad():
+        net(network_input(torch.from_numpy(np.stack(views)), tiny.network_camera))
+    return write_environment(
+        folder / 'lively', tiny.camera, net, tiny.load_nerf_p(), tiny.recipe, (1.0, 1.0), {}
+    ).path
 
 
 @pytest.fixture(scope='session')
 def localizer(environment: Path) -> Localizer:
     """What the node should say, computed here."""
     return Localizer(environment, 'cpu')
-
-
-@pytest.fixture(scope='session')
-def views() -> list[np.ndarray]:
-    """Photographs from around the place."""
-    return [photograph(pose) for pose in circle_of_poses(40)]
 
 
 @pytest.fixture

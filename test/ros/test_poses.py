@@ -28,8 +28,8 @@ def node(tmp_path_factory, environment):
 
 
 def close(actual: np.ndarray, expected: np.ndarray) -> bool:
-    # The two processes may add in another order: micrometres.
-    return np.allclose(actual, expected, atol=1e-4)
+    # The two processes may add in another order: a millimetre at most.
+    return np.allclose(actual, expected, atol=1e-3)
 
 
 def test_without_odometry_poses_go_on_and_the_log_says_what_is_missing(node, robot, views):

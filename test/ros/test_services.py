@@ -87,7 +87,7 @@ def test_refine_beside_localization(start_node, robot, own_environment, next_vie
     latest = Localizer(own_environment, 'cpu')
     expected = expected_position(latest, views[0])
     robot.drive_until(
-        lambda: np.allclose(position_of(robot.poses[-1]), expected, atol=1e-4),
+        lambda: np.allclose(position_of(robot.poses[-1]), expected, atol=1e-3),
         'poses of the weights that were kept',
         lambda: views[0],
     )
@@ -101,12 +101,12 @@ def test_reset_goes_back_to_the_base(start_node, robot, own_environment, views):
     assert np.linalg.norm(aligned - base) > 0.001
 
     robot.drive_until(lambda: robot.poses, 'a pose', lambda: views[0])
-    np.testing.assert_allclose(position_of(robot.poses[-1]), aligned, atol=1e-4)
+    np.testing.assert_allclose(position_of(robot.poses[-1]), aligned, atol=1e-3)
     response = answer(robot.call('reset'))
     assert response.success
     assert 'from revision 1' in response.message
     robot.drive_until(
-        lambda: np.allclose(position_of(robot.poses[-1]), base, atol=1e-4),
+        lambda: np.allclose(position_of(robot.poses[-1]), base, atol=1e-3),
         'a pose of the base weights',
         lambda: views[0],
     )

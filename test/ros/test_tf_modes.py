@@ -32,8 +32,8 @@ def test_map_to_camera_needs_no_robot_and_leaves_one_alone(start_node, localizer
         )
         transform = camera.transforms[-1]
         assert transform.child_frame_id == CAMERA_FRAME
-        np.testing.assert_allclose(messages.matrix(transform.transform), expected, atol=1e-4)
-        np.testing.assert_allclose(matrix(camera.poses[-1].pose), expected, atol=1e-4)
+        np.testing.assert_allclose(messages.matrix(transform.transform), expected, atol=1e-3)
+        np.testing.assert_allclose(matrix(camera.poses[-1].pose), expected, atol=1e-3)
     # On a robot, map->camera over base_link->camera would take the camera off it.
     with Robot(CAMERA) as robot:
         robot.drive_until(lambda: 'second parent' in node.log, 'a warning', lambda: views[0])
@@ -52,6 +52,6 @@ def test_no_tf_and_compressed_images_of_the_training_camera(start_node, robot, l
 
     robot.wait_for(localized, 'poses')
     expected = localizer.localize(views[3], CAMERA).T_map_cam @ np.linalg.inv(T_BASE_CAM)
-    np.testing.assert_allclose(matrix(robot.poses[-1].pose), expected, atol=1e-4)
+    np.testing.assert_allclose(matrix(robot.poses[-1].pose), expected, atol=1e-3)
     time.sleep(0.3)  # for a few rounds of a 20 Hz timer that should not be there
     assert not robot.transforms
