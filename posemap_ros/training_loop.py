@@ -4,10 +4,12 @@ of stop.
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +19,10 @@ from posemap_ros.progress import progress_bar
 
 CHECKPOINT_EVERY_S = 60.0
 WARMUP_STEPS = 50
+
+
+class InvalidCheckpoint(ValueError):
+    """A checkpoint that cannot be resumed from."""
 
 
 class Stateful(Protocol):
@@ -81,18 +87,29 @@ def train(
 
 def save_checkpoint(path: Path, step: int, state: Mapping[str, Stateful]) -> None:
     """Write the states and the number of steps done, atomically."""
+    # Through memory: torch.save to a full disk raises something that is no OSError.
+    buffer = io.BytesIO()
+    torch.save({'step': step, **{name: part.state_dict() for name, part in state.items()}}, buffer)
     with atomic_write(path) as temporary:
-        torch.save(
-            {'step': step, **{name: part.state_dict() for name, part in state.items()}}, temporary
-        )
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, state: Mapping[str, Stateful]) -> int:
-    """Restore the states, if the file is there; returns the number of steps done."""
+    """Restore the states, if the file is there; returns the number of steps done.
+
+    Raises:
+        InvalidCheckpoint: the file is damaged, or of another network.
+    """
     if not path.exists():
         return 0
-    # weights_only: tensors and plain containers, never code.
-    saved = torch.load(path, weights_only=True, map_location='cpu')
-    for name, part in state.items():
-        part.load_state_dict(saved[name])
-    return saved['step']
+    try:
+        # weights_only: tensors and plain containers, never code.
+        saved = torch.load(path, weights_only=True, map_location='cpu')
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+        return int(saved['step'])
+    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidCheckpoint(
+            f'{path} cannot be resumed from ({reason}): remove it to begin this stage anew'
+        ) from error

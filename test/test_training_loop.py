@@ -1,12 +1,15 @@
 """The training loop: a stopped and resumed run ends where an uninterrupted one does."""
 
+import errno
+import os
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from posemap_ros.training_loop import train
+from posemap_ros.training_loop import InvalidCheckpoint, train
 
 
 def run(checkpoint: Path, stop_at: int | None = None, steps: int = 30) -> torch.Tensor:
@@ -60,3 +63,35 @@ def test_the_learning_rate_warms_up_and_decays(tmp_path: Path) -> None:
     assert rates[0] < 0.1 and max(rates) < 2.0 and rates.index(max(rates)) == 49
     assert rates[100] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5))
     assert rates[-1] == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'text', 'empty', 'code', 'other network'])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / 'c.pt'
+    run(path, steps=3)
+    if damage == 'truncated':
+        path.write_bytes(path.read_bytes()[:300])
+    elif damage == 'text':
+        path.write_text('hello')
+    elif damage == 'empty':
+        path.write_bytes(b'')
+    elif damage == 'code':
+        path.write_bytes(pickle.dumps(print))
+    else:
+        torch.save({'step': 1, 'model': {}, 'optimiser': {}}, path)
+    with pytest.raises(InvalidCheckpoint, match='c.pt.*remove it'):
+        run(path)
+
+
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / 'c.pt'
+    run(path, steps=3)
+    before = path.read_bytes()
+
+    def full(self: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='No space left'):
+        run(path, steps=9)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
