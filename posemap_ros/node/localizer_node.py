@@ -7,6 +7,8 @@ what follows for TF in frames. Here they are wired to topics, one init function 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +107,8 @@ class LocalizerNode(Node):
         self._weights_lock = threading.Lock()
         self._resets = 0
         self._gate = Gate(p.gate_window)
-        self._gate_lock = threading.Lock()
+        self._epoch = 0  # how often time started anew
+        self._epoch_lock = threading.Lock()
         self._estimate: Estimate | None = None
         self._last_accepted: Time | None = None
         self._view: _View | None = None
@@ -190,11 +193,13 @@ class LocalizerNode(Node):
     def _localize(self, message: Image | CompressedImage) -> None:
         stamp = Time.from_msg(message.header.stamp)
         now = self.get_clock().now()
+        epoch = self._epoch
         back = self._stamps.check(
             stamp.nanoseconds, now.nanoseconds, self.parameters.max_image_age
         )
         if back:
             self._start_anew(f'the stamps of the images went back by {back:.1f} s')
+            epoch = self._epoch
         camera_frame = self.parameters.camera_frame or message.header.frame_id
         if not camera_frame:
             raise FrameRefused(
@@ -208,13 +213,15 @@ class LocalizerNode(Node):
         self._estimate = estimate
 
         T_odom_base = self._odometry_at(stamp)
-        seconds = stamp.nanoseconds * 1e-9
-        if self._frames.wants(seconds, T_odom_base):
-            self._frames.add(seconds, self._localizer.prepare(image, camera), T_odom_base)
+        with self._unless_time_started_anew(epoch):
+            seconds = stamp.nanoseconds * 1e-9
+            if self._frames.wants(seconds, T_odom_base):
+                prepared = self._localizer.prepare(image, camera)
+                self._frames.add(seconds, prepared, T_odom_base)
 
         T_base_cam = self._mounting(camera_frame, stamp)
         T_map_base = base_in_map(estimate.T_map_cam, T_base_cam)
-        with self._gate_lock:
+        with self._unless_time_started_anew(epoch):
             self._rejection = self._gate.judge(
                 T_map_base,
                 T_odom_base,
@@ -222,18 +229,26 @@ class LocalizerNode(Node):
                 estimate.sigma_rotation_deg,
                 self._limits(),
             )
-        if self._rejection:
-            self._output.publish_rejected(T_map_base, message.header.stamp)
-            self._warn_now_and_then(f'fix rejected: {self._rejection}')
-            return
-        self._accepted.tick()
-        self._last_accepted = self.get_clock().now()
-        self._view = _View(image, camera, estimate.T_map_cam, message.header)
-        covariance = covariance_of_base(estimate.covariance, estimate.T_map_cam, T_base_cam)
-        self._output.publish_accepted(
-            T_map_base, covariance, message.header.stamp, self.parameters.path_spacing
-        )
-        self._broadcast(T_map_base, T_odom_base, camera_frame, stamp)
+            if self._rejection:
+                self._output.publish_rejected(T_map_base, message.header.stamp)
+                self._warn_now_and_then(f'fix rejected: {self._rejection}')
+                return
+            self._accepted.tick()
+            self._last_accepted = self.get_clock().now()
+            self._view = _View(image, camera, estimate.T_map_cam, message.header)
+            covariance = covariance_of_base(estimate.covariance, estimate.T_map_cam, T_base_cam)
+            self._output.publish_accepted(
+                T_map_base, covariance, message.header.stamp, self.parameters.path_spacing
+            )
+            self._broadcast(T_map_base, T_odom_base, camera_frame, stamp)
+
+    @contextmanager
+    def _unless_time_started_anew(self, epoch: int) -> Iterator[None]:
+        """Keep time as it is, so that an image of before a jump leaves no trace after it."""
+        with self._epoch_lock:
+            if self._epoch != epoch:
+                raise FrameRefused('time started anew while it was being localized')
+            yield
 
     def _camera_of(self, image: np.ndarray) -> Camera:
         """The camera that took the image."""
@@ -441,7 +456,7 @@ class LocalizerNode(Node):
         if frame.lstrip('/') != map_frame:
             self.get_logger().warning(f'initialpose is in {frame!r}, not {map_frame!r}: ignored')
             return
-        with self._gate_lock:
+        with self._epoch_lock:
             self._gate.clear()
         self.get_logger().info('initialpose: the next fix is judged without the earlier ones')
 
@@ -451,14 +466,15 @@ class LocalizerNode(Node):
     def _start_anew(self, why: str) -> None:
         """Forget all that is tied to a time which is no more."""
         self.get_logger().warning(f'{why}: history, path, frames and transforms are cleared')
-        with self._gate_lock:
+        with self._epoch_lock:
+            self._epoch += 1
             self._gate.clear()
-        self._stamps.clear()
-        self._last_accepted = self._view = None
-        self._output.clear()
-        self._frames.clear()
-        self._tf.clear()
-        self._correction.clear()
+            self._stamps.clear()
+            self._last_accepted = self._view = None
+            self._output.clear()
+            self._frames.clear()
+            self._tf.clear()
+            self._correction.clear()
 
     def _log_progress(self, fraction: float, text: str) -> None:
         if self._reminder.is_due(text):
