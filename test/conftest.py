@@ -11,6 +11,9 @@ import pytest
 # free on every platform; the process id keeps two runs on one machine apart.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+# Before torch is imported. The networks here are so small that a second thread costs more than it
+# gives, and much more where other work wants the processor, too.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 NEED_ROS = ['node/test_messages.py', 'ros', 'ros_support']
 collect_ignore = [] if importlib.util.find_spec('rclpy') else NEED_ROS
