@@ -25,8 +25,9 @@ from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import AlignmentRecipe
 
 MIN_IMAGES = 8
-# Every so many images one is never trained on, and judges.
+# One image in so many is never trained on, and judges; more judges than this only take time.
 HOLD_OUT_EVERY = 4
+MAX_HELD_OUT = 16
 # The gap on the held-out images must shrink by at least this share.
 MIN_IMPROVEMENT = 0.005
 
@@ -140,8 +141,7 @@ def align(
     seed: int = 0,
     progress: Progress = lambda fraction, text: None,
 ) -> tuple[APRNet, float, float]:
-    """Align on images uint8 [N, H, W, 3] at APRNet's camera, except every fourth, which is held
-    out.
+    """Align on images uint8 [N, H, W, 3] at APRNet's camera, except some that are held out.
 
     Args:
         net, nerf, recipe: see `Aligner`.
@@ -161,7 +161,8 @@ def align(
         raise TooFewImages(f'alignment needs at least {MIN_IMAGES} images, and got {len(images)}')
     started = time.monotonic()
     aligner = Aligner(net, nerf, recipe)
-    judges = torch.arange(len(images)) % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1
+    judges = torch.zeros(len(images), dtype=torch.bool)
+    judges[held_out_indices(len(images))] = True
     trained, held_out = images[~judges], images[judges]
     progress(0.0, f'measuring on {len(held_out)} held-out images')
     before = aligner.gap(held_out)
@@ -185,6 +186,12 @@ def align(
     after = aligner.gap(held_out)
     progress(1.0, 'done')
     return aligner.net, before, after
+
+
+def held_out_indices(count: int) -> Tensor:
+    """Which of ``count`` images judge: evenly spread."""
+    judges = min(count // HOLD_OUT_EVERY, MAX_HELD_OUT)
+    return ((torch.arange(judges) + 0.5) * (count / judges)).long()
 
 
 def align_environment(
@@ -237,7 +244,7 @@ def align_environment(
         seed=seed,
         progress=progress or (lambda fraction, text: None),
     )
-    held_out = len(images) // HOLD_OUT_EVERY
+    held_out = len(held_out_indices(len(images)))
     accepted = bool(after < (1.0 - MIN_IMPROVEMENT) * before)
     change = f'feature gap on {held_out} held-out images {before:.4f} before, {after:.4f} after'
     reason = (
