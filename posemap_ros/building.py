@@ -44,6 +44,10 @@ class WorkMismatch(ValueError):
     """A work folder that belongs to another training."""
 
 
+class FolderInUse(ValueError):
+    """The folder for the environment holds something already."""
+
+
 @dataclass(frozen=True)
 class Build:
     """One training run: what goes in, and where it works.
@@ -249,10 +253,15 @@ def build_environment(
     It works in ``<out>.work``, which is removed at the end unless it shall be kept.
 
     Raises:
-        DatasetError, WorkMismatch, OSError: with a sentence that says what to do.
+        DatasetError, FolderInUse, WorkMismatch, OSError: with a sentence that says what to do.
     """
     watch = Stopwatch()
-    check_folder_is_free(out, overwrite=overwrite)
+    try:
+        check_folder_is_free(out, overwrite=overwrite)
+    except FileExistsError:
+        raise FolderInUse(
+            f'{out} is not empty: give another --out, or --overwrite to replace it'
+        ) from None
     work = work_folder(out)
     build = prepare_build(data, split, work, recipe, device, backbone_weights)
     with watch.section('NeRF-P'):

@@ -8,7 +8,13 @@ import torch
 from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
 
 from posemap_ros import building
-from posemap_ros.building import WorkMismatch, build_environment, prepare_build, work_folder
+from posemap_ros.building import (
+    FolderInUse,
+    WorkMismatch,
+    build_environment,
+    prepare_build,
+    work_folder,
+)
 from posemap_ros.dataset import DatasetError
 from posemap_ros.environment import Environment
 from training.evaluate import evaluate
@@ -80,3 +86,11 @@ def test_too_few_frames_are_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'split.txt').write_text('images/000000\nimages/000001\n')
     with pytest.raises(DatasetError, match='2 frames are too few'):
         prepare_build(data, tmp_path / 'split.txt', tmp_path / 'work', RECIPE, 'cpu', None)
+
+
+def test_a_folder_in_use_is_not_overwritten_unasked(data: Path, tmp_path: Path) -> None:
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'thesis.txt').write_text('years of work')
+    with pytest.raises(FolderInUse, match='mine is not empty.*--overwrite'):
+        build_environment(data, tmp_path / 'mine', RECIPE, device='cpu')
+    assert (tmp_path / 'mine' / 'thesis.txt').exists() and len(list(tmp_path.iterdir())) == 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from posemap_ros.building import prepare_build, train_aprnet_stage, train_nerf_p, work_folder
+from posemap_ros.building import train_aprnet_stage, train_nerf_p
 from posemap_ros.command_line import add_training_arguments, run_stage
-from posemap_ros.recipe import load_recipe
 from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.training.train_nerf_p import open_build
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,14 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         watch = Stopwatch()
-        build = prepare_build(
-            arguments.data,
-            arguments.split,
-            work_folder(arguments.out),
-            load_recipe(arguments.recipe),
-            arguments.device,
-            arguments.backbone_weights,
-        )
+        build = open_build(arguments)
         with watch.section('NeRF-P'):
             nerf = train_nerf_p(build)[0]
         with watch.section('APRNet'):

@@ -7,10 +7,22 @@ from __future__ import annotations
 import argparse
 import sys
 
-from posemap_ros.building import prepare_build, train_nerf_p, work_folder
+from posemap_ros.building import Build, prepare_build, train_nerf_p, work_folder
 from posemap_ros.command_line import add_training_arguments, run_stage
 from posemap_ros.recipe import load_recipe
 from posemap_ros.stopwatch import Stopwatch
+
+
+def open_build(arguments: argparse.Namespace) -> Build:
+    """The training run that the shared arguments describe; raises as `prepare_build` does."""
+    return prepare_build(
+        arguments.data,
+        arguments.split,
+        work_folder(arguments.out),
+        load_recipe(arguments.recipe),
+        arguments.device,
+        arguments.backbone_weights,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,14 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         watch = Stopwatch()
-        build = prepare_build(
-            arguments.data,
-            arguments.split,
-            work_folder(arguments.out),
-            load_recipe(arguments.recipe),
-            arguments.device,
-            arguments.backbone_weights,
-        )
+        build = open_build(arguments)
         with watch.section('NeRF-P'):
             figures = train_nerf_p(build)[1]
         for name, value in figures.items():
