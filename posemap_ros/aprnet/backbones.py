@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posemap_ros.torchvision_compat import import_torchvision
+
 
 class WeightsNotFound(ValueError):
     """ImageNet weights that cannot be had."""
@@ -98,12 +100,9 @@ class Vgg16(nn.Module):
 
 
 def _torchvision_vgg16() -> dict[str, Tensor]:
-    from torchvision.models import VGG16_Weights
-
-    import posemap_ros.torchvision_compat  # noqa: F401  (torchvision does not import without it on some machines)
-
+    weights = import_torchvision().models.VGG16_Weights.IMAGENET1K_V1
     try:
-        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True)
+        return weights.get_state_dict(progress=True)
     except OSError as error:
         raise WeightsNotFound(
             f'the ImageNet weights of VGG-16 could not be downloaded ({error}); '

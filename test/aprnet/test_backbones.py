@@ -1,12 +1,20 @@
 """Backbones: shapes, weights under the names that the world uses, and what is frozen."""
 
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from posemap_ros.aprnet.backbones import BACKBONES, EfficientNetLite0, Vgg16, _SameConv
+from posemap_ros.aprnet.backbones import (
+    BACKBONES,
+    EfficientNetLite0,
+    Vgg16,
+    WeightsNotFound,
+    _SameConv,
+)
+from posemap_ros.torchvision_compat import import_torchvision
 
 IMAGES = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
 
@@ -94,3 +102,20 @@ def test_batch_norm_keeps_its_statistics_while_training() -> None:
     before = {k: v.clone() for k, v in backbone.state_dict().items() if 'running' in k}
     backbone(IMAGES)
     assert all(torch.equal(backbone.state_dict()[k], v) for k, v in before.items())
+
+
+def test_vgg_without_a_file_asks_torchvision_and_says_when_it_cannot(monkeypatch) -> None:
+    """The real torchvision, up to the download."""
+    api = import_torchvision().models._api
+    source = {k: torch.ones_like(v) for k, v in Vgg16().state_dict().items()}
+    monkeypatch.setattr(api, 'load_state_dict_from_url', lambda *_, **__: {**source, 'fc': 1})
+    backbone = Vgg16()
+    backbone.load_imagenet(None)
+    assert all((v == 1).all() for v in backbone.state_dict().values())
+
+    def offline(*_: object, **__: object) -> None:
+        raise URLError('no network')
+
+    monkeypatch.setattr(api, 'load_state_dict_from_url', offline)
+    with pytest.raises(WeightsNotFound, match='--backbone-weights'):
+        backbone.load_imagenet(None)
