@@ -22,10 +22,9 @@ class HeadOutput:
 
     T_scene_cam: Tensor  # [B, 4, 4], metres, rotation on SO(3)
     log_sigma: Tensor  # [B, 2] log of the predicted spread: metres, radians
-    points: Tensor | None = (
-        None  # [B, N, 3] scene points seen in the cells, metres (ScenePointHead)
-    )
-    depths: Tensor | None = None  # [B, N] their depths, metres (ScenePointHead)
+    # Of the ScenePointHead only:
+    points: Tensor | None = None  # [B, N, 3] scene points seen in the cells, metres
+    depths: Tensor | None = None  # [B, N] their depths, metres
 
 
 class PooledHead(nn.Module):

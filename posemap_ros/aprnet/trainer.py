@@ -4,6 +4,7 @@ renders.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from posemap_ros.aprnet.renders import Renders, draw_views, render_poses
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.training_loop import train
@@ -89,19 +91,21 @@ def train_aprnet(
         recipe.views.image_height,
     )
     histograms = luma_histogram(photos.images)
-    rays = net.camera.rays(stride=16).reshape(-1, 3).to(device)
+    rays = net.camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3).to(device)
     weight = recipe.loss
 
-    def renders_of(name: str, poses: Tensor, exposures: Tensor) -> Renders:
+    def renders_of(name: str, draw: Callable[[], tuple[Tensor, Tensor]]) -> Renders:
+        """Renders at the poses and exposures that ``draw`` gives, or those an earlier run left."""
         path = work / f'{name}.safetensors'
         if not path.exists():
+            poses, exposures = draw()
             with progress_bar(None, f'rendering {name}', len(poses), 'view') as bar:
                 render_poses(nerf, poses, exposures, view_camera, net.camera, bar.update).save(
                     path
                 )
         return Renders.load(path)
 
-    def synthesise(round_index: int) -> Renders:
+    def draw_round(round_index: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(seed * 7919 + round_index)
         repeated = photos.T_world_cam.repeat(recipe.views.per_frame, 1, 1)
         poses = draw_views(
@@ -114,16 +118,18 @@ def train_aprnet(
         )
         # Any photo's exposure, so that the pose cannot be told from it.
         exposures = histograms[torch.randint(len(histograms), (len(poses),), generator=generator)]
-        return renders_of(f'views_{round_index:03d}', poses, exposures)
+        return poses, exposures
 
-    at_photos = renders_of('photos', photos.T_world_cam, histograms)
+    at_photos = renders_of('photos', lambda: (photos.T_world_cam, histograms))
     drawn: dict[int, Renders] = {}  # at most one round
 
     def views_at(index: int) -> Renders:
         round_index = index // recipe.views.redraw_steps if recipe.views.redraw_steps else 0
         if round_index not in drawn:
             drawn.clear()
-            drawn[round_index] = synthesise(round_index)
+            drawn[round_index] = renders_of(
+                f'views_{round_index:03d}', lambda: draw_round(round_index)
+            )
             (work / f'views_{round_index - 1:03d}.safetensors').unlink(missing_ok=True)
         return drawn[round_index]
 
