@@ -148,7 +148,7 @@ def prepare_build(
     keep_freed_memory()
     if split is None and (data / 'train.txt').is_file():
         split = data / 'train.txt'
-    dataset = open_dataset(data, split)
+    dataset = open_dataset(data, split).thinned(recipe.data_fraction)
     if len(dataset) < MIN_FRAMES:
         raise DatasetError(
             f'{data}: {len(dataset)} frames are too few to train on; '

@@ -8,7 +8,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -20,9 +20,23 @@ class InvalidRecipe(ValueError):
 
 
 @dataclass(frozen=True)
+class MlpRecipe:
+    """NeRF-H's networks, where the field is `mlp` (posemap_ros/nerf_p/mlp_field.py)."""
+
+    layers: int = 8
+    width: int = 128
+    linear_radii: float = 4.0  # samples are linear in depth up to so many scene radii
+    transient: bool = True  # learn what only some photos show apart from the static scene
+    render_transient: bool = False  # and show it in renders, too, as NeRF-H does
+
+
+@dataclass(frozen=True)
 class NerfRecipe:
     """How NeRF-P is trained (posemap_ros/nerf_p)."""
 
+    field: Literal['grid', 'mlp'] = 'grid'
+    appearance: Literal['affine', 'percent_embedding'] = 'affine'
+    pose_branch_sees_direction: bool = False
     image_height: int = 120
     resolutions: tuple[int, ...] = (64, 128, 256)
     channels: int = 16
@@ -36,6 +50,7 @@ class NerfRecipe:
     pose_steps: int = 400
     pose_batch: int = 16
     pose_learning_rate: float = 1e-3
+    mlp: MlpRecipe = MlpRecipe()
 
 
 @dataclass(frozen=True)
@@ -65,9 +80,9 @@ class AprRecipe:
     """How APRNet is trained (posemap_ros/aprnet)."""
 
     image_height: int = 144
-    backbone: str = 'efficientnet_lite0'
+    backbone: Literal['efficientnet_lite0', 'vgg16'] = 'efficientnet_lite0'
     frozen_stages: int = 2
-    head: str = 'scene_points'
+    head: Literal['scene_points', 'pooled'] = 'scene_points'
     feature_stride: int = 8
     steps: int = 2000
     batch: int = 16
@@ -77,6 +92,9 @@ class AprRecipe:
     posemap_cells: int = 24
     image_loss_batch: int = 4
     brightness_jitter: float = 0.2
+    pose_weighting: Literal['fixed', 'learned'] = 'fixed'
+    triplet_distance: Literal['channels', 'width'] = 'channels'
+    rvs_posemap_distance: Literal['cosine', 'l2'] = 'cosine'
     loss: LossWeights = field(default_factory=LossWeights)
     views: ViewsRecipe = field(default_factory=ViewsRecipe)
 
@@ -99,10 +117,17 @@ class Recipe:
 
     name: str
     seed: int = 0
+    data_fraction: float = 1.0  # of the training frames, evenly taken
     held_out: float = 0.05
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.data_fraction <= 1.0:
+            raise ValueError(
+                f'data_fraction must be above 0 and at most 1, but is {self.data_fraction!r}'
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML takes them."""
@@ -141,7 +166,11 @@ def _build(cls: type, values: dict[str, Any], where: str) -> Any:
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise InvalidRecipe(f'{where}: unknown key {unknown[0]!r}; known are {", ".join(hints)}')
-    return cls(**{k: _convert(hints[k], v, f'{where}: {k}') for k, v in values.items()})
+    converted = {k: _convert(hints[k], v, f'{where}: {k}') for k, v in values.items()}
+    try:
+        return cls(**converted)
+    except ValueError as error:
+        raise InvalidRecipe(f'{where}: {error}') from None
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -149,6 +178,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise InvalidRecipe(f'{where} must hold keys with values, not {value!r}')
         return _build(hint, value, where)
+    if typing.get_origin(hint) is Literal:
+        if value in typing.get_args(hint):
+            return value
+        raise InvalidRecipe(
+            f'{where} must be one of {", ".join(typing.get_args(hint))}, not {value!r}'
+        )
     if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
         return tuple(_convert(int, v, where) for v in value)
     if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):

@@ -82,6 +82,13 @@ def test_the_tail_of_the_split_is_held_out(data: Path, tmp_path: Path) -> None:
     assert build.network_camera.width % 16 == build.network_camera.height % 16 == 0
 
 
+def test_a_share_of_the_split_is_taken_before_its_tail(data: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, data_fraction=0.75)
+    build = prepare_build(data, None, tmp_path / 'work', recipe, 'cpu', None)
+    assert len(build.dataset) == 22 and build.held_out == 4  # 22.5 is rounded to even
+    assert build.dataset.frames[-1].name == 'images/000028'
+
+
 def test_too_few_frames_are_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'split.txt').write_text('images/000000\nimages/000001\n')
     with pytest.raises(DatasetError, match='2 frames are too few'):

@@ -46,6 +46,21 @@ def test_selection_keeps_the_order_of_the_names():
     assert [frame.name for frame in dataset.select(['c', 'a']).frames] == ['c', 'a']
 
 
+@pytest.mark.parametrize(
+    ('fraction', 'left'),
+    [(1.0, range(11)), (0.2, [0, 5]), (0.5, [0, 1, 3, 5, 7, 9]), (0.01, [0])],
+)
+def test_thinning_is_even(fraction, left):
+    dataset = PosedImages(Path('/d'), CAMERA, frames('/d', *'abcdefghijk'))
+    assert [frame.T_world_cam[0, 3] for frame in dataset.thinned(fraction).frames] == list(left)
+
+
+def test_a_fifth_is_every_fifth_frame():
+    dataset = PosedImages(Path('/d'), CAMERA, frames('/d', *map(str, range(720))))
+    thinned = dataset.thinned(0.2).frames
+    assert [frame.T_world_cam[0, 3] for frame in thinned] == list(range(0, 720, 5))
+
+
 def test_unknown_names_are_counted_and_some_listed():
     dataset = PosedImages(Path('/d'), CAMERA, frames('/d', 'a', 'b'))
     with pytest.raises(DatasetError, match=r"4 frames \(p, q, r, \.\.\.\) are not .*like 'a'"):
