@@ -18,8 +18,8 @@ from torch import Tensor
 
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.trainer import Photos, predict, train_aprnet
-from posemap_ros.camera import Camera, ImageAdapter
-from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import DatasetError, PosedImages, open_part
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.files import atomic_write, check_folder_is_free
@@ -106,7 +106,12 @@ class Build:
             WorkMismatch: the folder holds the work of another run.
         """
         told = json.dumps([self.recipe.seed, self.recipe.held_out, *choices]).encode()
-        frames = json.dumps([[f.name for f in self.dataset.frames], self.dataset.camera.to_dict()])
+        # With its camera where a frame has one of its own.
+        names = [
+            [frame.name, frame.camera.to_dict()] if frame.camera else frame.name
+            for frame in self.dataset.frames
+        ]
+        frames = json.dumps([names, self.dataset.camera.to_dict()])
         run = hashlib.sha256(told + frames.encode() + self.dataset.poses.tobytes()).hexdigest()
         folder = self.work / stage
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,9 +128,11 @@ class Build:
 
     def images(self, camera: Camera) -> Tensor:
         """All frames as ``camera`` would have taken them: [N, h, w, 3] uint8."""
-        adapter = ImageAdapter(self.dataset.camera, camera)
-        frames = progress_bar(range(len(self.dataset)), 'reading images', len(self.dataset))
-        return torch.from_numpy(np.stack([adapter(self.dataset.load(i)) for i in frames]))
+        count = len(self.dataset)
+        images = torch.empty(count, camera.height, camera.width, 3, dtype=torch.uint8)
+        for i in progress_bar(range(count), 'reading images', count):
+            images[i] = torch.from_numpy(self.dataset.load_as(i, camera))
+        return images
 
 
 def prepare_build(
@@ -135,20 +142,20 @@ def prepare_build(
     recipe: Recipe,
     device: str,
     backbone_weights: Path | None,
+    data_format: str | None = None,
 ) -> Build:
     """Open the dataset and choose the device.
 
     Args:
         split: file with the training frames' names; by default ``data/train.txt`` if there is one,
-            else all frames.
+            else those that the dataset's authors meant for training, if they said, else all.
+        data_format: name of the reader; None: found by looking at the folder.
 
     Raises:
         DatasetError: the data cannot be trained on.
     """
     keep_freed_memory()
-    if split is None and (data / 'train.txt').is_file():
-        split = data / 'train.txt'
-    dataset = open_dataset(data, split).thinned(recipe.data_fraction)
+    dataset = open_part(data, 'train', split, data_format).thinned(recipe.data_fraction)
     if len(dataset) < MIN_FRAMES:
         raise DatasetError(
             f'{data}: {len(dataset)} frames are too few to train on; '
@@ -245,6 +252,7 @@ def build_environment(
     split: Path | None = None,
     device: str = 'auto',
     backbone_weights: Path | None = None,
+    data_format: str | None = None,
     overwrite: bool = False,
     keep_work: bool = False,
 ) -> Stopwatch:
@@ -263,7 +271,7 @@ def build_environment(
             f'{out} is not empty: give another --out, or --overwrite to replace it'
         ) from None
     work = work_folder(out)
-    build = prepare_build(data, split, work, recipe, device, backbone_weights)
+    build = prepare_build(data, split, work, recipe, device, backbone_weights, data_format)
     with watch.section('NeRF-P'):
         nerf, nerf_figures = train_nerf_p(build)
     with watch.section('APRNet'):

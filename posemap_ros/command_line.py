@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from posemap_ros.dataset import READERS
 from posemap_ros.files import explain
 
 CTRL_C = 130  # the exit code that shells expect of an interrupted program
@@ -39,10 +40,21 @@ def run_stage(
     return 0
 
 
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say where a dataset is and how to read it."""
+    add = parser.add_argument
+    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add(
+        '--format',
+        choices=READERS,
+        help='of the dataset (default: found by looking at the folder)',
+    )
+
+
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the training stages share."""
     add = parser.add_argument
-    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add_data_arguments(parser)
     add(
         '--out',
         type=Path,
@@ -60,7 +72,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         type=Path,
         metavar='FILE',
-        help='names of the frames to train on (default: train.txt of the data, if any)',
+        help='names of the frames to train on (default: train.txt of the data, or '
+        'those that the dataset is meant to be trained on)',
     )
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
     add(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from posemap_ros.aprnet.backbones import BACKBONES
 from posemap_ros.aprnet.network import network_input
-from posemap_ros.camera import Camera, ImageAdapter
+from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedImages
 from posemap_ros.progress import progress_bar
 
@@ -35,9 +35,8 @@ def retrieve_poses(
 @torch.no_grad()
 def _describe(network: torch.nn.Module, images: PosedImages, camera: Camera) -> Tensor:
     """Unit features [N, D] of all images."""
-    adapter = ImageAdapter(images.camera, camera)
     rows = []
     for index in progress_bar(range(len(images)), 'describing', len(images)):
-        pixels = torch.from_numpy(adapter(images.load(index))[None])
+        pixels = torch.from_numpy(images.load_as(index, camera)[None])
         rows.append(network(network_input(pixels, camera))[1].flatten(1))
     return torch.nn.functional.normalize(torch.cat(rows), dim=1)

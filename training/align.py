@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from posemap_ros.alignment import AlignmentResult, align_environment
-from posemap_ros.camera import ImageAdapter
-from posemap_ros.command_line import run_stage
+from posemap_ros.command_line import add_data_arguments, run_stage
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.progress import progress_bar
@@ -26,6 +25,7 @@ def align_on_dataset(
     data: Path,
     split: Path | None = None,
     *,
+    data_format: str | None = None,
     every: int = 1,
     seconds: float | None = None,
     steps: int | None = None,
@@ -36,11 +36,11 @@ def align_on_dataset(
     """Align on every ``every``-th image of a dataset's split; see `align_environment`."""
     watch = watch or Stopwatch()
     with watch.section('reading'):
-        dataset = open_dataset(data, split)
-        adapter = ImageAdapter(dataset.camera, Environment.load(environment).network_camera)
+        dataset = open_dataset(data, split, data_format)
+        camera = Environment.load(environment).network_camera
         indices = range(0, len(dataset), every)
         images = np.stack(
-            [adapter(dataset.load(i)) for i in progress_bar(indices, 'reading', len(indices))]
+            [dataset.load_as(i, camera) for i in progress_bar(indices, 'reading', len(indices))]
         )
     with watch.section('aligning'), progress_bar(None, 'aligning', 100, '%') as bar:
 
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar='DIR',
         help='environment folder; gets a new revision',
     )
-    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add_data_arguments(parser)
     add('--split', type=Path, metavar='FILE', help='names of the frames to align on')
     add('--every', type=int, default=1, metavar='N', help='use only every N-th of them')
     add('--seconds', type=float, metavar='S', help='stop after so long')
@@ -92,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.environment,
             arguments.data,
             arguments.split,
+            data_format=arguments.format,
             every=arguments.every,
             seconds=arguments.seconds,
             steps=arguments.steps,

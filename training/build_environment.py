@@ -1,9 +1,9 @@
 """Build an environment from posed images: NeRF-P, then APRNet. Run it again after any stop, and it
 resumes.
 
-DIR of the data is what extract_bag writes, a 7-Scenes scene, or any folder with a nerfstudio
-transforms.json. Frames listed in its train.txt are trained on if there is such a file; all of them
-otherwise.
+DIR of the data is what extract_bag writes, any folder with a nerfstudio transforms.json, or a
+folder of 7-Scenes, Cambridge Landmarks, COLMAP or TUM. Frames listed in its train.txt are trained
+on if there is such a file, otherwise those that its authors meant for training, otherwise all.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
             split=arguments.split,
             device=arguments.device,
             backbone_weights=arguments.backbone_weights,
+            data_format=arguments.format,
             overwrite=arguments.overwrite,
             keep_work=arguments.keep_work,
         )

@@ -22,6 +22,7 @@ def open_build(arguments: argparse.Namespace) -> Build:
         load_recipe(arguments.recipe),
         arguments.device,
         arguments.backbone_weights,
+        arguments.format,
     )
 
 

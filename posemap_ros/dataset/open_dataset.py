@@ -1,4 +1,4 @@
-"""Which reader a folder needs, found by looking at it."""
+"""Which reader a folder needs, found by looking at it, and which of its frames are meant."""
 
 from __future__ import annotations
 
@@ -8,30 +8,38 @@ from posemap_ros.dataset import seven_scenes, transforms_json
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.posed_images import PosedImages
 
-# Each has recognises(root) -> bool and read(root) -> PosedImages. The first that fits is taken.
-READERS = {'transforms.json': transforms_json, '7-Scenes': seven_scenes}
+# Each is a module with recognises(root) -> bool and read(root) -> PosedImages, and to add one is
+# to add it here. The first that recognises a folder reads it: our own form comes first, because
+# what was converted to it often lies beside what it came from.
+READERS = {'transforms': transforms_json, '7scenes': seven_scenes}
 
 
-def open_dataset(root: Path | str, split: Path | str | None = None) -> PosedImages:
+def open_dataset(
+    root: Path | str, split: Path | str | None = None, kind: str | None = None
+) -> PosedImages:
     """The posed images in a folder, all or those that a split file names.
 
-    A split file has one frame name per line; empty lines and lines that begin with # are skipped.
-    Raises `DatasetError` with the reason.
+    `kind` names the reader (a key of `READERS`); without it the folder tells. A split file has
+    one frame name per line; empty lines and lines that begin with # are skipped. Raises
+    `DatasetError` with the reason.
     """
-    root = Path(root)
-    if not root.is_dir():
-        fault = 'is a file; give the folder it is in' if root.exists() else 'is not there'
-        raise DatasetError(f'{root}: the dataset {fault}')
-    reader = next((reader for reader in READERS.values() if reader.recognises(root)), None)
-    if reader is None:
-        hint = ''
-        if any(root.glob('frame-*.color.*')):
-            hint = f'; this is one sequence of 7-Scenes, give its parent {root.resolve().parent}'
-        raise DatasetError(
-            f'{root}: this is no dataset of a known kind ({", ".join(READERS)}){hint}'
-        )
-    dataset = reader.read(root)
+    dataset = _read(Path(root), kind)
     return dataset if split is None else dataset.select(read_split(Path(split)))
+
+
+def open_part(
+    root: Path | str, part: str, split: Path | str | None = None, kind: str | None = None
+) -> PosedImages:
+    """The frames to use as 'train' or as 'test'.
+
+    Those that `split` names; without it those in the folder's train.txt or test.txt; without that
+    those that the dataset's authors meant, if they said; else all. Raises `DatasetError`.
+    """
+    own = Path(root) / f'{part}.txt'
+    if split is None and own.is_file():
+        split = own
+    dataset = open_dataset(root, split, kind)
+    return dataset if split else dataset.select(dataset.parts.get(part) or dataset.names)
 
 
 def read_split(path: Path) -> list[str]:
@@ -46,3 +54,24 @@ def read_split(path: Path) -> list[str]:
     if not names:
         raise DatasetError(f'{path}: the split names no frame')
     return names
+
+
+def _read(root: Path, kind: str | None) -> PosedImages:
+    if not root.is_dir():
+        fault = 'is a file; give the folder it is in' if root.exists() else 'is not there'
+        raise DatasetError(f'{root}: the dataset {fault}')
+    if kind is not None:
+        if kind not in READERS:
+            raise DatasetError(
+                f'there is no dataset format {kind!r}; known are {", ".join(READERS)}'
+            )
+        return READERS[kind].read(root)
+    reader = next((reader for reader in READERS.values() if reader.recognises(root)), None)
+    if reader is None:
+        hint = ''
+        if any(root.glob('frame-*.color.*')):
+            hint = f'; this is one sequence of 7-Scenes, give its parent {root.resolve().parent}'
+        raise DatasetError(
+            f'{root}: this is no dataset of a known kind ({", ".join(READERS)}){hint}'
+        )
+    return reader.read(root)

@@ -1,17 +1,21 @@
-"""Images of one camera with the pose each was taken from: what every reader gives."""
+"""Images with the pose and the camera each was taken by: what every reader gives."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from posemap_ros.camera import Camera
+from posemap_ros.camera import Camera, CameraMismatch, ImageAdapter
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.image_io import read_image
+
+# Few, because their tables are as large as images, and a dataset may have a camera for each frame.
+_adapter = lru_cache(maxsize=4)(ImageAdapter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +26,20 @@ class PosedFrame:
     path: Path
     T_world_cam: np.ndarray  # [4, 4] float64
     stamp_ns: int | None = None
+    camera: Camera | None = None  # None: the dataset's
 
 
 @dataclass(frozen=True, eq=False)
 class PosedImages:
-    """Frames of one camera. Images stay on disk until `load` reads them.
+    """Frames and their cameras. Images stay on disk until `load` or `load_as` reads them.
+
+    Attributes:
+        root: the dataset's folder.
+        camera: the one that stands for all: what is learned is learned for its view. Frames may
+            have another (zoom, autofocus, several cameras), see `camera_of`.
+        frames: in order of time within each drive.
+        parts: the division that the dataset comes with, if any: names of frames by 'train' and
+            'test'.
 
     Raises `DatasetError` if there is no frame, or two of the same name.
     """
@@ -34,6 +47,7 @@ class PosedImages:
     root: Path
     camera: Camera
     frames: tuple[PosedFrame, ...]
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.frames:
@@ -46,16 +60,37 @@ class PosedImages:
         return len(self.frames)
 
     @property
+    def names(self) -> list[str]:
+        """The frames' names, in order."""
+        return [frame.name for frame in self.frames]
+
+    @property
     def poses(self) -> np.ndarray:
         """T_world_cam of all frames: [n, 4, 4] float64."""
         return np.stack([frame.T_world_cam for frame in self.frames])
 
+    def camera_of(self, index: int) -> Camera:
+        """The camera that took this frame."""
+        return self.frames[index].camera or self.camera
+
     def load(self, index: int) -> np.ndarray:
-        """The image as it is on disk: uint8 RGB [camera.height, camera.width, 3].
+        """The image as it is on disk: uint8 RGB [height, width, 3] of `camera_of(index)`.
 
         Raises `ImageError` if it cannot be read or has another size.
         """
-        return read_image(self.frames[index].path, size=(self.camera.width, self.camera.height))
+        camera = self.camera_of(index)
+        return read_image(self.frames[index].path, size=(camera.width, camera.height))
+
+    def load_as(self, index: int, camera: Camera) -> np.ndarray:
+        """The image as `camera`, without distortion, would have taken it from the same pose.
+
+        Raises `ImageError` as `load` does, `CameraMismatch` if the frame's camera saw too little.
+        """
+        try:
+            adapter = _adapter(self.camera_of(index), camera)
+        except CameraMismatch as error:
+            raise CameraMismatch(f'{self.frames[index].path}: {error}') from None
+        return adapter(self.load(index))
 
     def select(self, names: Iterable[str]) -> PosedImages:
         """The frames with these names, in this order. Raises `DatasetError` for an unknown one."""
@@ -73,3 +108,11 @@ class PosedImages:
         count = max(1, round(fraction * len(self)))
         chosen = (i * len(self) // count for i in range(count))
         return replace(self, frames=tuple(self.frames[i] for i in chosen))
+
+
+def typical_camera(cameras: Iterable[Camera]) -> Camera:
+    """The camera that stands for all: of the most frequent image size, that of median angle."""
+    cameras = list(cameras)
+    (size, _), *_ = Counter((camera.width, camera.height) for camera in cameras).most_common(1)
+    alike = [camera for camera in cameras if (camera.width, camera.height) == size]
+    return sorted(alike, key=lambda camera: camera.fx)[len(alike) // 2]

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from posemap_ros.camera import Camera
-from posemap_ros.dataset import DatasetError, PosedFrame, open_dataset, write_transforms_json
+from posemap_ros.dataset import (
+    DatasetError,
+    PosedFrame,
+    open_dataset,
+    open_part,
+    write_transforms_json,
+)
 from posemap_ros.dataset.image_io import write_image
 
 CAMERA = Camera(32, 24, 30.5, 30.25, 16.5, 12.25)
@@ -249,3 +255,23 @@ def test_broken_splits_are_refused(tmp_path, content, word):
 def test_a_missing_split_is_named(tmp_path):
     with pytest.raises(DatasetError, match='nothing.txt.*No such file'):
         open_dataset(write_seven_scenes(tmp_path), tmp_path / 'nothing.txt')
+
+
+def test_a_reader_can_be_named(tmp_path):
+    write_own(tmp_path)
+    write_seven_scenes(tmp_path)
+    assert len(open_dataset(tmp_path)) == 4
+    assert len(open_dataset(tmp_path, kind='7scenes')) == 6
+    with pytest.raises(DatasetError, match="no dataset format 'kitti'; known are transforms, 7s"):
+        open_dataset(tmp_path, kind='kitti')
+
+
+def test_parts_come_from_the_named_file_the_folders_or_are_all(tmp_path):
+    write_seven_scenes(tmp_path)
+    named = tmp_path / 'named.txt'
+    named.write_text('seq-01/frame-000002')
+    assert len(open_part(tmp_path, 'train')) == 6
+    (tmp_path / 'train.txt').write_text('seq-02/frame-000001')
+    assert open_part(tmp_path, 'train').names == ['seq-02/frame-000001']
+    assert open_part(tmp_path, 'train', named).names == ['seq-01/frame-000002']
+    assert len(open_part(tmp_path, 'test')) == 6

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from posemap_ros.camera import Camera
+from posemap_ros.camera import Camera, CameraMismatch
 from posemap_ros.dataset import DatasetError, ImageError, PosedFrame, PosedImages
 from posemap_ros.dataset.image_io import write_image
+from posemap_ros.dataset.posed_images import typical_camera
 
 CAMERA = Camera(32, 24, 30, 30, 16, 12)
 
@@ -72,3 +74,36 @@ def test_no_frames_and_double_names_are_refused():
         PosedImages(Path('/d'), CAMERA, ())
     with pytest.raises(DatasetError, match=r'1 frame name \(a\) is more than once'):
         PosedImages(Path('/d'), CAMERA, frames('/d', 'a', 'b', 'a'))
+
+
+def test_each_frame_goes_through_its_own_camera(tmp_path):
+    """A longer lens magnifies: the view of a shorter one finds its pixels closer together."""
+    wide, narrow = Camera(64, 48, 40, 40, 32, 24), Camera(64, 48, 60, 60, 32, 24)
+    a, b = frames(tmp_path, 'a', 'b')
+    dataset = PosedImages(tmp_path, wide, (a, replace(b, camera=narrow)))
+    assert [dataset.camera_of(i) for i in range(2)] == [wide, narrow]
+    columns = np.broadcast_to((np.arange(64) * 4).astype(np.uint8)[:, None], (48, 64, 3))
+    for name in 'ab':
+        write_image(tmp_path / f'{name}.png', columns)
+    np.testing.assert_array_equal(dataset.load_as(0, wide), columns)
+    seen = dataset.load_as(1, narrow.resized(32, 24))
+    np.testing.assert_allclose(seen[12, :, 0], np.arange(32) * 8 + 2, atol=1)
+    # A pixel of the wide view at u sees the narrow image at 32 + (u - 32) * 60 / 40.
+    u = np.arange(12, 52)
+    expected = (32 + (u + 0.5 - 32) * 1.5 - 0.5) * 4
+    narrower = Camera(40, 30, 40, 40, 20, 15)
+    np.testing.assert_allclose(dataset.load_as(1, narrower)[15, :, 0], expected, atol=2)
+
+
+def test_a_frame_whose_camera_saw_too_little_is_named(tmp_path):
+    write_image(tmp_path / 'a.png', np.zeros((24, 32, 3), np.uint8))
+    with pytest.raises(CameraMismatch, match='a.png: .* sees only'):
+        PosedImages(tmp_path, CAMERA, frames(tmp_path, 'a')).load_as(
+            0, Camera(32, 24, 15, 15, 16, 12)
+        )
+
+
+def test_the_typical_camera_is_the_median_of_the_commonest_size():
+    upright = Camera(24, 32, 31, 31, 12, 16)
+    cameras = [Camera(32, 24, f, f, 16, 12) for f in (35, 30, 31)]
+    assert typical_camera([upright, *cameras, upright]) == cameras[2]
