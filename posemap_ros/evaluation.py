@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from posemap_ros.dataset import PosedFrame
+    from posemap_ros.localizer import Estimate
 
 # (name in the summary, metres, degrees): the thresholds of the relocalization literature.
 RECALLS = (
@@ -59,3 +66,50 @@ def summarize(translation_m: np.ndarray, rotation_deg: np.ndarray) -> dict[str, 
     for name, metres, degrees in RECALLS:
         summary[name] = float(np.mean((translation_m < metres) & (rotation_deg < degrees)))
     return summary
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was estimated for each of N frames whose true poses are known."""
+
+    frames: tuple[PosedFrame, ...]
+    estimates: tuple[Estimate, ...]
+    revision: int  # of the environment
+
+    @property
+    def T_true(self) -> np.ndarray:
+        """True poses, camera to world: [N, 4, 4] float64."""
+        return np.stack([frame.T_world_cam for frame in self.frames])
+
+    @property
+    def T_estimated(self) -> np.ndarray:
+        """Estimated poses, camera to world: [N, 4, 4] float64."""
+        return np.stack([estimate.T_map_cam for estimate in self.estimates])
+
+    @property
+    def translation_m(self) -> np.ndarray:
+        """Translation errors [N]."""
+        return translation_error_m(self.T_estimated, self.T_true)
+
+    @property
+    def rotation_deg(self) -> np.ndarray:
+        """Rotation errors [N]."""
+        return rotation_error_deg(self.T_estimated, self.T_true)
+
+    @property
+    def sigma_translation_m(self) -> np.ndarray:
+        """Predicted standard deviations [N] of the position, per axis."""
+        return np.array([estimate.sigma_translation_m for estimate in self.estimates])
+
+    @property
+    def sigma_rotation_deg(self) -> np.ndarray:
+        """Predicted standard deviations [N] of the rotation, per axis."""
+        return np.array([estimate.sigma_rotation_deg for estimate in self.estimates])
+
+    def summary(self) -> dict[str, float]:
+        """See `summarize`; also the median ``ms_per_frame``, and ``revision``."""
+        return {
+            **summarize(self.translation_m, self.rotation_deg),
+            'ms_per_frame': float(np.median([e.inference_ms for e in self.estimates])),
+            'revision': self.revision,
+        }

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
+from posemap_ros.dataset import PosedFrame
+from posemap_ros.evaluation import Evaluation, rotation_error_deg, summarize, translation_error_m
+from posemap_ros.localizer import Estimate
 
 
 def turned(axis, degrees):
@@ -61,3 +63,25 @@ def test_nan_is_refused_rather_than_summarized():
 def test_errors_of_different_length_are_refused():
     with pytest.raises(ValueError, match='shapes'):
         summarize(np.zeros(3), np.zeros(2))
+
+
+def test_an_evaluation_summarizes_its_frames():
+    frames = tuple(PosedFrame(str(i), Path(), turned((0, 0, 1), 10 * i)) for i in range(3))
+    covariance = np.diag([0.04, 0.04, 0.04, *3 * [np.radians(3) ** 2]])
+    estimates = []
+    for i, frame in enumerate(frames):
+        T = frame.T_world_cam @ turned((1, 0, 0), i)
+        T[:3, 3] += (0, 0.1 * i, 0)
+        estimates.append(Estimate(T, covariance, inference_ms=20.0 + i))
+
+    evaluation = Evaluation(frames, tuple(estimates), revision=4)
+
+    np.testing.assert_allclose(evaluation.translation_m, [0, 0.1, 0.2], atol=1e-15)
+    np.testing.assert_allclose(evaluation.rotation_deg, [0, 1, 2], atol=1e-12)
+    np.testing.assert_allclose(evaluation.sigma_translation_m, 0.2)
+    np.testing.assert_allclose(evaluation.sigma_rotation_deg, 3.0)
+    assert evaluation.summary() == {
+        **summarize(evaluation.translation_m, evaluation.rotation_deg),
+        'ms_per_frame': 21.0,
+        'revision': 4,
+    }
