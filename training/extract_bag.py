@@ -152,7 +152,7 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
         image_topic=arguments.image_topic,
         camera_info_topic=arguments.camera_info_topic,
         pose_topic=arguments.pose_topic,
-        poses_from_tf=arguments.pose_source == 'tf',
+        pose_source=arguments.pose_source,
         map_frame=arguments.map_frame,
         pose_frame=arguments.pose_frame,
         camera_frame=arguments.camera_frame,

@@ -85,8 +85,6 @@ class RecordedPoses:
         if pose_topic is None:
             self._demand_way(map_frame, camera_frame, 'the poses of the camera')
             return CameraPoses(self.tree, ((map_frame, camera_frame),))
-        if not self.samples:
-            raise BagError(f'{pose_topic}: there is no valid pose')
         pose_frame = pose_frame or self.child_frame_id
         if not pose_frame:
             raise BagError(
@@ -94,12 +92,19 @@ class RecordedPoses:
                 f"{camera_frame} if they are the camera's, or for example base_link"
             )
         self._demand_way(pose_frame, camera_frame, f'where the camera is on {pose_frame}')
-        # The topic's poses join the tree under names of their own: TF often holds the same frames
-        # from another source, such as odometry.
+        holder = self.holder_poses(pose_topic)
+        return CameraPoses(self.tree, (*holder.ways, (pose_frame, camera_frame)))
+
+    def holder_poses(self, pose_topic: str) -> CameraPoses:
+        """The topic's poses as they are, of whatever frame they may be."""
+        if not self.samples:
+            raise BagError(f'{pose_topic}: there is no valid pose')
+        # They join the tree under names of their own: TF often holds the same frames from another
+        # source, such as odometry.
         world, holder = f'world of {pose_topic}', f'holder of {pose_topic}'
         for stamp, T in self.samples:
             self.tree.add(world, holder, T, stamp)
-        return CameraPoses(self.tree, ((world, holder), (pose_frame, camera_frame)))
+        return CameraPoses(self.tree, ((world, holder),))
 
     def _demand_way(self, target: str, source: str, purpose: str) -> None:
         try:

@@ -12,13 +12,12 @@ import numpy as np
 from posemap_ros.bag import Bag, BagError
 from posemap_ros.camera import Camera, InvalidCamera
 from posemap_ros.camera_info import camera_of
-from posemap_ros.dataset.bag_poses import RecordedPoses
-from posemap_ros.dataset.bag_topics import TF_TYPES, BagTopics, is_rectified
+from posemap_ros.dataset.bag_poses import CameraPoses, RecordedPoses
+from posemap_ros.dataset.bag_topics import TF_TYPES, BagTopics, PoseSource, is_rectified
 from posemap_ros.dataset.frame_selection import FrameSelection
 
 # (items, what, total) -> a context with the items, behind a progress bar that closes with it.
 Progress = Callable[[Iterable[Any], str, int], AbstractContextManager[Iterable[Any]]]
-
 
 @dataclass(frozen=True)
 class BagOptions:
@@ -27,13 +26,14 @@ class BagOptions:
     image_topic: str | None = None  # None: the only one there is
     camera_info_topic: str | None = None
     pose_topic: str | None = None
-    poses_from_tf: bool = False
-    map_frame: str = 'map'  # with poses_from_tf
+    pose_source: PoseSource = 'topic'
+    map_frame: str = 'map'  # with pose_source 'tf'
     pose_frame: str | None = None  # whose poses the topic holds; None: its child_frame_id
     camera_frame: str | None = None  # None: the frame_id of the images
     rectified: bool | None = None  # None: as the image topic's name says
     max_gap_s: float = 0.25
     skip_invalid_poses: bool = False
+    undistort: bool = False  # write images of a pinhole camera; otherwise the model is kept
     selection: FrameSelection = field(default_factory=FrameSelection)
 
 
@@ -45,13 +45,15 @@ class Recording:
     camera_frame: str
     world_frame: str
     image_stamps_ns: list[int]  # ascending, each once
-    posed: list[tuple[int, np.ndarray]]  # (stamp, T_world_cam) of those images that have a pose
+    poses: dict[int, np.ndarray]  # stamp -> T_world_cam of those images for which it is known
+    pose_source: str  # the topic, 'TF', or '' where there are no poses
     invalid_poses: int
+    remarks: list[str]
 
     @property
     def notes(self) -> list[str]:
         """What is allowed, but often a mistake."""
-        notes = []
+        notes = list(self.remarks)
         if 'odom' in self.world_frame:
             notes.append(
                 'note: the poses are in an odometry frame, which drifts; poses from SLAM or '
@@ -68,7 +70,10 @@ class Recording:
 def read_recording(
     bag: Bag, topics: BagTopics, options: BagOptions, progress: Progress
 ) -> Recording:
-    """Raises `BagError` if there is no camera, no image, or no image with a pose."""
+    """Raises `BagError` if there is no camera, no image, or no image with a pose.
+
+    With the pose source 'sfm' images need no poses; those of the pose topic, if any, are there.
+    """
     poses = RecordedPoses(round(options.max_gap_s * 1e9), options.skip_invalid_poses)
     tf = {name for name, topic in bag.topics.items() if topic.type in TF_TYPES}
     wanted = {topics.image, topics.camera_info, *tf} | ({topics.pose} if topics.pose else set())
@@ -105,15 +110,33 @@ def read_recording(
         raise BagError(
             f'{bag.path}: images on {topics.image} have no frame_id; name it with --camera-frame'
         )
-    image_stamps_ns = sorted(stamps)
-    return Recording(
-        camera=_read_camera(bag, topics, info, options),
+    camera = _read_camera(bag, topics, info, options)
+    source, remarks = topics.pose or ('TF' if options.pose_source == 'tf' else ''), []
+    recording = Recording(
+        camera=camera,
         camera_frame=camera_frame,
-        world_frame=options.map_frame if topics.pose is None else (poses.frame_id or ''),
-        image_stamps_ns=image_stamps_ns,
-        posed=_pose_images(bag, topics, options, image_stamps_ns, poses, camera_frame),
+        world_frame=options.map_frame if source == 'TF' else (poses.frame_id or ''),
+        image_stamps_ns=sorted(stamps),
+        poses={},
+        pose_source=source,
         invalid_poses=poses.invalid,
+        remarks=remarks,
     )
+    if source:
+        try:
+            camera_poses = poses.camera_poses(
+                camera_frame, topics.pose, options.pose_frame, options.map_frame
+            )
+        except BagError as error:
+            if options.pose_source != 'sfm':
+                raise
+            camera_poses = poses.holder_poses(topics.pose)
+            remarks.append(
+                f'note: {topics.pose} is taken for the poses of the camera to find the scale: '
+                f'{error}'
+            )
+        _pose_images(bag, recording, options, camera_poses)
+    return recording
 
 
 def _read_camera(bag: Bag, topics: BagTopics, info: bytes, options: BagOptions) -> Camera:
@@ -125,19 +148,14 @@ def _read_camera(bag: Bag, topics: BagTopics, info: bytes, options: BagOptions) 
 
 
 def _pose_images(
-    bag: Bag,
-    topics: BagTopics,
-    options: BagOptions,
-    stamps_ns: list[int],
-    recorded: RecordedPoses,
-    camera_frame: str,
-) -> list[tuple[int, np.ndarray]]:
-    """The images' stamps with T_world_cam, without those for which it is not known."""
-    poses = recorded.camera_poses(camera_frame, topics.pose, options.pose_frame, options.map_frame)
-    posed = [(stamp, T) for stamp in stamps_ns if (T := poses.at(stamp)) is not None]
-    if posed:
-        return posed
-    source, span = topics.pose or 'TF', poses.span_ns()
+    bag: Bag, recording: Recording, options: BagOptions, poses: CameraPoses
+) -> None:
+    """Give the recording T_world_cam at its images' stamps, where it is known."""
+    stamps_ns, source = recording.image_stamps_ns, recording.pose_source
+    recording.poses = {s: T for s in stamps_ns if (T := poses.at(s)) is not None}
+    if recording.poses or options.pose_source == 'sfm':
+        return
+    span = poses.span_ns()
     first, last = stamps_ns[0], stamps_ns[-1]
     if span is not None and (last < span[0] or span[1] < first):
         raise BagError(

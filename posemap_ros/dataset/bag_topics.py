@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from posemap_ros.bag import Bag, BagError
 
@@ -15,6 +16,9 @@ POSE_TYPES = (
 )
 TF_TYPES = ('tf2_msgs/msg/TFMessage',)
 
+# 'sfm': from the images alone, by structure from motion.
+PoseSource = Literal['topic', 'tf', 'sfm']
+
 # What people send to a robot has these types too, but is no measured pose.
 _COMMANDS = ('initialpose', 'goal_pose', 'goal')
 _OPTIONS = {
@@ -26,7 +30,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class BagTopics:
-    """Names of the topics to read; pose is None where the poses come from TF."""
+    """Names of the topics to read; pose is None where the poses do not come from a topic."""
 
     image: str
     camera_info: str
@@ -39,9 +43,12 @@ def choose_topics(
     camera_info: str | None = None,
     pose: str | None = None,
     *,
-    poses_from_tf: bool = False,
+    pose_source: PoseSource = 'topic',
 ) -> BagTopics:
     """The topics that were named; of each kind that was not, the only one there is.
+
+    Poses are needed only if they are to come from a topic. With 'sfm', a pose topic may be there
+    for the scale; with 'tf' it is not looked at.
 
     Depth images and poses that are commands are not considered, and of several camera_info topics
     the one beside the images is taken. Raises `BagError` if nothing or more than one thing fits.
@@ -56,11 +63,10 @@ def choose_topics(
         CAMERA_INFO_TYPES,
         [beside] if beside in candidates else candidates,
     )
-    if poses_from_tf:
+    candidates = pose_candidates(bag)
+    if pose_source == 'tf' or (pose_source == 'sfm' and pose is None and len(candidates) != 1):
         return BagTopics(image, camera_info, None)
-    return BagTopics(
-        image, camera_info, _choose(bag, 'pose', pose, POSE_TYPES, pose_candidates(bag))
-    )
+    return BagTopics(image, camera_info, _choose(bag, 'pose', pose, POSE_TYPES, candidates))
 
 
 def image_candidates(bag: Bag) -> list[str]:
