@@ -27,7 +27,8 @@ from torch import nn
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.camera import Camera, InvalidCamera
 from posemap_ros.files import atomic_folder
-from posemap_ros.nerf_p.grid_field import GridField
+from posemap_ros.nerf_p.grid_nerf_p import GridNeRFP
+from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, InvalidRecipe, NerfRecipe, Recipe, recipe_from_dict
@@ -178,8 +179,7 @@ def write_environment(
 
 def make_nerf_p(scene: SceneFrame, recipe: NerfRecipe) -> NeRFP:
     """An untrained NeRF-P as a recipe describes it."""
-    field = GridField(scene, recipe.resolutions, recipe.channels)
-    return NeRFP(scene, field, recipe.proposal_samples, recipe.final_samples)
+    return {'grid': GridNeRFP, 'mlp': MlpNeRFP}[recipe.field](scene, recipe)
 
 
 def make_aprnet(scene: SceneFrame, camera: Camera, recipe: AprRecipe) -> APRNet:

@@ -1,5 +1,7 @@
-"""Exposure and white balance of one image, from its luma histogram (NeFeS's form of NeRF-H's
-appearance code).
+"""How the camera saw the scene, from one image's luma histogram: exposure, white balance, light.
+
+Two forms of it, each a module with ``code_width``, ``code(histogram)`` and ``forward(rgb,
+histogram)``: NeRF-H gives the colour layer a code per image, NeFeS transforms the rendered colour.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ class AffineExposure(nn.Module):
     seen.
     """
 
+    code_width = 0
+
     def __init__(self, hidden: int = 32) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
@@ -36,9 +40,36 @@ class AffineExposure(nn.Module):
         nn.init.zeros_(self.mlp[-1].weight)
         nn.init.zeros_(self.mlp[-1].bias)
 
+    def code(self, histogram: Tensor) -> Tensor:
+        """Nothing for the colour layer: [N, 0]."""
+        return histogram[:, :0]
+
     def forward(self, rgb: Tensor, histogram: Tensor) -> Tensor:
         """Scene colours [N, 3] as the camera with luma histogram [N, 10] (or [1, 10]) shows them:
         [N, 3].
         """
         transform = self.mlp(histogram).reshape(-1, 3, 4)
         return rgb + (transform[:, :, :3] @ rgb[:, :, None])[..., 0] + transform[:, :, 3]
+
+
+class PercentEmbedding(nn.Module):
+    """NeRF-H's code: each bin's share in whole percent looks up a few numbers in one table.
+
+    Percentages that no training image had keep the table's random start.
+    """
+
+    def __init__(self, numbers_per_bin: int = 5) -> None:
+        super().__init__()
+        self.table = nn.Embedding(101, numbers_per_bin)
+        self.code_width = HISTOGRAM_BINS * numbers_per_bin
+
+    def code(self, histogram: Tensor) -> Tensor:
+        """Luma histograms [N, 10] -> codes [N, 10 * numbers_per_bin]."""
+        return self.table((100.0 * histogram).round().long().clamp(0, 100)).flatten(1)
+
+    def forward(self, rgb: Tensor, histogram: Tensor) -> Tensor:
+        """Colours as they are: the colour layer has seen the code already."""
+        return rgb
+
+
+EXPOSURES = {'affine': AffineExposure, 'percent_embedding': PercentEmbedding}

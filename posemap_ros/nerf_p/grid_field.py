@@ -6,18 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posemap_ros.nerf_p.encodings import DIRECTION_FEATURES, encode_direction
 from posemap_ros.nerf_p.scene import SceneFrame
-
-DIRECTION_FEATURES = 9
-
-
-def encode_direction(directions: Tensor) -> Tensor:
-    """Real spherical harmonics up to degree 2 of unit vectors [..., 3]: [..., 9], constants left
-    to the MLP.
-    """
-    x, y, z = directions.unbind(-1)
-    terms = [torch.ones_like(x), x, y, z, x * y, y * z, z * x, x * x - y * y, 3 * z * z - 1]
-    return torch.stack(terms, dim=-1)
 
 
 class FeaturePlanes(nn.Module):
@@ -70,17 +60,14 @@ class ProposalField(nn.Module):
 
 
 class GridField(nn.Module):
-    """Density, colour and a position-only feature, from feature planes and two small MLPs.
-
-    A field is any module with ``feature_width`` and the two methods below; the renderer, the pose
-    branch and the trainer know no more of it.
-    """
+    """Density, colour and a position-only feature, from feature planes and two small MLPs."""
 
     def __init__(
         self,
         scene: SceneFrame,
         resolutions: tuple[int, ...] = (64, 128, 256),
         channels: int = 16,
+        code_width: int = 0,
         hidden: int = 64,
     ) -> None:
         super().__init__()
@@ -91,7 +78,9 @@ class GridField(nn.Module):
             nn.Linear(self.planes.width, hidden), nn.ReLU(), nn.Linear(hidden, hidden + 1)
         )
         self.colour = nn.Sequential(
-            nn.Linear(hidden + DIRECTION_FEATURES, hidden), nn.ReLU(), nn.Linear(hidden, 3)
+            nn.Linear(hidden + DIRECTION_FEATURES + code_width, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 3),
         )
 
     def density_and_feature(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,12 +91,12 @@ class GridField(nn.Module):
         out = self.trunk(self.planes(flat)).reshape(*points.shape[:-1], -1)
         return trunc_exp(out[..., 0]) / self.scene.radius_m, out[..., 1:]
 
-    def colours(self, feature: Tensor, directions: Tensor) -> Tensor:
-        """Features [..., feature_width] seen along unit directions [..., 3] -> RGB [..., 3] in [0,
-        1].
+    def colours(self, feature: Tensor, directions: Tensor, code: Tensor) -> Tensor:
+        """Features [..., feature_width] seen along unit directions [..., 3] under appearance codes
+        [..., code_width] -> RGB [..., 3] in [0, 1].
         """
         return torch.sigmoid(
-            self.colour(torch.cat([feature, encode_direction(directions)], dim=-1))
+            self.colour(torch.cat([feature, encode_direction(directions), code], dim=-1))
         )
 
 

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from posemap_ros.camera import Camera
-from posemap_ros.nerf_p.exposure import AffineExposure
-from posemap_ros.nerf_p.grid_field import GridField, ProposalField
-from posemap_ros.nerf_p.pose_branch import POSEMAP_CHANNELS, POSEMAP_STRIDE, PoseBranch
-from posemap_ros.nerf_p.rendering import composite, render_weights
-from posemap_ros.nerf_p.sampling import importance_edges, stratified_edges
+from posemap_ros.nerf_p.encodings import DIRECTION_FEATURES, encode_direction
+from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseBranch
+from posemap_ros.nerf_p.rendering import composite
 from posemap_ros.nerf_p.scene import SceneFrame
-
-# Rays rendered at once without gradients: bounds memory, costs no speed.
-CHUNK = 8192
+from posemap_ros.recipe import NerfRecipe
 
 
 @dataclass
 class RaySamples:
-    """What the field holds along R rays of S samples, before anything is composited."""
+    """What a field holds along R rays of S samples, before anything is composited."""
 
-    edges: Tensor  # [R, S + 1] interval edges in [0, 1], see SceneFrame.spacing_to_depth
     depths: Tensor  # [R, S] metres along the optical axis
-    weights: Tensor  # [R, S]
-    feature: Tensor  # [R, S, feature_width]
-    proposal_edges: Tensor  # [R, P + 1]
-    proposal_weights: Tensor  # [R, P]
+    weights: Tensor  # [R, S] of the static scene
+    feature: Tensor  # [R, S, feature_width], of the position only
 
 
 @dataclass
@@ -44,36 +38,31 @@ class View:
 class PoseMap:
     """Rendered pose features of B poses on N cells of the stride-16 grid, row by row."""
 
-    features: Tensor  # [B, N, 256]
+    features: Tensor  # [B, N, 256], or as wide as the field's feature for a NeRFMap
     opacity: Tensor  # [B, N] in [0, 1]
     depth: Tensor  # [B, N] median depth, metres along the optical axis
 
 
-class NeRFP(nn.Module):
-    """Radiance field, proposal, exposure and pose branch; renders from metric poses
+class NeRFP(nn.Module, ABC):
+    """A field, how a camera sees it, and the pose branch; renders from metric poses
     ``T_world_cam``.
+
+    A subclass for each kind of field says how it is sampled along rays, shaded and fitted.
     """
 
-    def __init__(
-        self,
-        scene: SceneFrame,
-        field: GridField,
-        proposal_samples: int = 40,
-        final_samples: int = 24,
-    ) -> None:
+    # Rays rendered at once without gradients: bounds memory, costs no speed.
+    chunk_rays: int
+
+    def __init__(self, scene: SceneFrame, recipe: NerfRecipe) -> None:
         super().__init__()
         self.scene = scene
-        self.field = field
-        self.proposal = ProposalField(scene)
-        self.exposure = AffineExposure()
-        self.pose_branch = PoseBranch(field.feature_width)
-        self.proposal_samples = proposal_samples
-        self.final_samples = final_samples
+        self.recipe = recipe
 
+    @abstractmethod
     def sample(
         self, origins: Tensor, directions: Tensor, generator: torch.Generator | None = None
     ) -> RaySamples:
-        """Ask the proposal, then the field, along rays.
+        """Ask the field along rays.
 
         Args:
             origins: [R, 3] camera centres in the world, metres.
@@ -81,40 +70,38 @@ class NeRFP(nn.Module):
                 is z.
             generator: jitters the samples (training); without it they are fixed.
         """
-        stretch = directions.norm(dim=-1, keepdim=True)
 
-        def weigh(edges: Tensor, density: Tensor) -> Tensor:
-            # Lengths along the ray, not along the optical axis.
-            return render_weights(
-                density, self.scene.spacing_to_depth(edges).diff(dim=-1) * stretch
-            )
-
-        def midpoints(edges: Tensor) -> Tensor:
-            return self.scene.spacing_to_depth(0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None]
-
-        coarse = stratified_edges(len(origins), self.proposal_samples, generator, origins.device)
-        # The proposal decides where to look, which has no gradient: none is traced to the pose
-        # through it.
-        coarse_points = (
-            origins.detach()[:, None] + midpoints(coarse) * directions.detach()[:, None]
-        )
-        coarse_weights = weigh(coarse, self.proposal(coarse_points))
-        edges = importance_edges(coarse, coarse_weights, self.final_samples, generator)
-        depths = midpoints(edges)
-        points = origins[:, None] + depths * directions[:, None]
-        density, feature = self.field.density_and_feature(points)
-        weights = weigh(edges, density)
-        return RaySamples(edges, depths[..., 0], weights, feature, coarse, coarse_weights)
-
+    @abstractmethod
     def shade(self, samples: RaySamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """Colours [R, 3] of sampled rays with directions [R, 3], for a camera with luma histogram
         [R or 1, 10].
         """
-        unit = nn.functional.normalize(directions, dim=-1)[:, None].expand(
-            *samples.feature.shape[:2], 3
+
+    @abstractmethod
+    def loss(
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        histogram: Tensor,
+        true_rgb: Tensor,
+        index: int,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """What step ``index`` of the training minimises, on rays as `sample` takes them.
+
+        Args:
+            histogram: [R, 10] of the image of each ray.
+            true_rgb: [R, 3] in [0, 1].
+
+        Returns:
+            the loss, and the mean squared colour error, which is only reported.
+        """
+
+    def make_pose_branch(self, feature_width: int) -> PoseBranch:
+        """The branch for a field whose position-only features are so wide."""
+        return PoseBranch(
+            feature_width + DIRECTION_FEATURES * self.recipe.pose_branch_sees_direction
         )
-        rgb = composite(samples.weights, self.field.colours(samples.feature, unit))
-        return self.exposure(rgb, histogram)
 
     def render_view(self, T_world_cam: Tensor, camera: Camera, histogram: Tensor) -> View:
         """Render one pose [4, 4] as ``camera`` would show it with exposure ``histogram`` [10].
@@ -122,7 +109,7 @@ class NeRFP(nn.Module):
         Differentiable in the pose; without gradients it works in chunks, in bounded memory.
         """
         origins, directions = view_rays(T_world_cam, camera)
-        chunk = len(origins) if torch.is_grad_enabled() else CHUNK
+        chunk = len(origins) if torch.is_grad_enabled() else self.chunk_rays
         parts = []
         for o, d in zip(origins.split(chunk), directions.split(chunk)):
             samples = self.sample(o, d)
@@ -134,7 +121,13 @@ class NeRFP(nn.Module):
             rgb.reshape(*size, 3).clamp(0.0, 1.0), depth.reshape(size), opacity.reshape(size)
         )
 
-    def posemap(self, T_world_cam: Tensor, camera: Camera, cells: Tensor | None = None) -> PoseMap:
+    def posemap(
+        self,
+        T_world_cam: Tensor,
+        camera: Camera,
+        cells: Tensor | None = None,
+        features: str = 'pose_branch',
+    ) -> PoseMap:
         """PoseMaps of poses [B, 4, 4] on the grid of every 16th pixel of ``camera``;
         differentiable in the poses.
 
@@ -143,19 +136,39 @@ class NeRFP(nn.Module):
             camera: whose grid of h * w = N cells is rendered.
             cells: [M] indices of the cells to render, for a loss on a random part of them; all by
                 default.
+            features: 'pose_branch', or 'trunk' for the field's own last feature in its place
+                (NeRFMap, table 5a).
         """
         grid = camera.rays(stride=POSEMAP_STRIDE).to(T_world_cam).reshape(-1, 3)
         if cells is not None:
             grid = grid[cells]
         directions = grid @ T_world_cam[:, :3, :3].transpose(1, 2)
         origins = T_world_cam[:, None, :3, 3].expand_as(directions)
-        samples = self.sample(origins.reshape(-1, 3), directions.reshape(-1, 3))
-        size = directions.shape[:2]
+        size, directions = directions.shape[:2], directions.reshape(-1, 3)
+        samples = self.sample(origins.reshape(-1, 3), directions)
+        if features == 'trunk':
+            rendered = composite(samples.weights, samples.feature)
+        else:
+            rendered = self.pose_features(samples, directions)
         return PoseMap(
-            self.pose_branch(samples.feature, samples.weights).reshape(*size, POSEMAP_CHANNELS),
+            rendered.reshape(*size, -1),
             samples.weights.sum(-1).reshape(size),
             median_depth(samples).reshape(size),
         )
+
+    def pose_features(self, samples: RaySamples, directions: Tensor) -> Tensor:
+        """Rendered pose features [R, 256] of sampled rays with directions [R, 3]."""
+        feature = samples.feature
+        if self.recipe.pose_branch_sees_direction:
+            seen = encode_direction(nn.functional.normalize(directions, dim=-1))
+            feature = torch.cat([feature, along_samples(seen, samples)], dim=-1)
+        return self.pose_branch(feature, samples.weights)
+
+
+def along_samples(per_ray: Tensor, samples: RaySamples) -> Tensor:
+    """The same values [R or 1, C] for each sample of a ray: [R, S, C]."""
+    rays, count = samples.weights.shape
+    return per_ray[:, None].expand(rays, count, per_ray.shape[-1])
 
 
 def median_depth(samples: RaySamples) -> Tensor:

@@ -16,10 +16,9 @@ POSEMAP_STRIDE = 16
 class PoseBranch(nn.Module):
     """Encoder from the trunk's position-only feature to a 256-d pose feature per sample.
 
-    It never sees the viewing direction: with it, the branch could encode the ray and ignore the
-        scene. The last
-    layer is linear, and volume rendering is linear too, so the two are swapped: ``sum w_i (A h_i +
-        b) =
+    The feature holds no viewing direction: with it, the branch could encode the ray and ignore the
+    scene (the recipe's ``pose_branch_sees_direction`` appends it all the same). The last layer is
+    linear, and volume rendering is linear too, so the two are swapped: ``sum w_i (A h_i + b) =
     A (sum w_i h_i) + b sum w_i``. That is the same PoseMap for a fraction of the multiplications.
     """
 
@@ -60,7 +59,7 @@ class PoseDecoder(nn.Module):
         )
 
     def forward(self, posemap: Tensor) -> tuple[Tensor, Tensor]:
-        """PoseMap [B, N, 256] -> raw rotation [B, 3, 3] and position [B, 3], both in the scene's
+        """PoseMap [B, N, 256] -> raw rotation [B, 3, 3] and position [B, 3], in the scene's
         frame.
         """
         out = self.layers(posemap)

@@ -18,6 +18,20 @@ def render_weights(density: Tensor, lengths: Tensor) -> Tensor:
     return torch.exp(-before) * -torch.expm1(-optical_depth)
 
 
+def joint_weights(
+    static: Tensor, transient: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weights [R, S] of a static and of a transient part with densities [R, S] that hide each
+    other (NeRF-W, equation 10).
+    """
+    depth = (static + transient) * lengths
+    passed = torch.exp(depth - torch.cumsum(depth, dim=-1))
+    return (
+        passed * -torch.expm1(-static * lengths),
+        passed * -torch.expm1(-transient * lengths),
+    )
+
+
 def composite(weights: Tensor, values: Tensor) -> Tensor:
     """Sum of values [R, S, C] under weights [R, S]: [R, C]."""
     return torch.einsum('rs,rsc->rc', weights, values)

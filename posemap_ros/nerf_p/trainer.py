@@ -14,13 +14,8 @@ from posemap_ros.geometry import invert_pose, perturb_poses
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseDecoder
-from posemap_ros.nerf_p.rendering import distortion_loss, proposal_loss
 from posemap_ros.recipe import NerfRecipe
 from posemap_ros.training_loop import train
-
-# The planes' smoothness touches every cell, so it is asked for only in every eighth step, eight
-# times as strongly.
-SMOOTHNESS_EVERY = 8
 
 
 def train_render_branch(
@@ -32,7 +27,7 @@ def train_render_branch(
     seed: int,
     checkpoint: Path,
 ) -> None:
-    """Fit field, proposal and exposure to images uint8 [N, h, w, 3] of ``camera`` at poses [N, 4,
+    """Fit all but the pose branch to images uint8 [N, h, w, 3] of ``camera`` at poses [N, 4,
     4].
     """
     device = next(nerf.parameters()).device
@@ -50,16 +45,14 @@ def train_render_branch(
         image = torch.randint(len(pixels), count, generator=generator).to(device)
         pixel = torch.randint(len(rays), count, generator=generator).to(device)
         directions = (poses[image, :3, :3] @ rays[pixel][:, :, None])[..., 0]
-        samples = nerf.sample(poses[image, :3, 3], directions, generator)
-        rgb = nerf.shade(samples, directions, histograms[image])
-        photometric = (rgb - pixels[image, pixel].float() / 255.0).square().mean()
-        loss = photometric + proposal_loss(
-            samples.edges, samples.weights, samples.proposal_edges, samples.proposal_weights
+        loss, photometric = nerf.loss(
+            poses[image, :3, 3],
+            directions,
+            histograms[image],
+            pixels[image, pixel].float() / 255.0,
+            index,
+            generator,
         )
-        loss = loss + recipe.distortion_weight * distortion_loss(samples.edges, samples.weights)
-        if index % SMOOTHNESS_EVERY == 0:
-            roughness = nerf.field.planes.roughness() + nerf.proposal.planes.roughness()
-            loss = loss + SMOOTHNESS_EVERY * recipe.smoothness_weight * roughness
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -82,8 +75,7 @@ def train_pose_branch(
     neighbours of theirs.
 
     Everything else stays frozen: gradients stop at the pose branch's input. The neighbours keep
-        the decoder from learning the
-    training poses by heart.
+    the decoder from learning the training poses by heart.
 
     Returns:
         the decoder, which only says how much of the pose the PoseMap holds.

@@ -41,7 +41,7 @@ def test_rays_leave_through_their_pixels() -> None:
 def test_a_view_is_the_same_in_chunks_and_whole(nerf: NeRFP, monkeypatch) -> None:
     small = CAMERA.resized(16, 12)
     whole = nerf.render_view(POSES[0], small, HISTOGRAM)
-    monkeypatch.setattr('posemap_ros.nerf_p.nerf_p.CHUNK', 50)
+    monkeypatch.setattr(type(nerf), 'chunk_rays', 50)
     with torch.no_grad():
         chunked = nerf.render_view(POSES[0], small, HISTOGRAM)
     assert torch.allclose(whole.rgb, chunked.rgb, atol=1e-5)
