@@ -4,8 +4,10 @@ batch, no weights.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posemap_ros.geometry import rotation_error_deg, translation_error
@@ -14,6 +16,22 @@ from posemap_ros.geometry import rotation_error_deg, translation_error
 def pose_loss(predicted: Tensor, true: Tensor) -> Tensor:
     """L_pose: squared error of the 3x4 pose matrices [B, 4, 4], summed over the 12 numbers."""
     return (predicted[:, :3] - true[:, :3]).square().sum((1, 2)).mean()
+
+
+class LearnedPoseLoss(nn.Module):
+    """L_pose under learned weights: each part over its variance, whose logarithm is added and
+    learned (Kendall & Cipolla 2017, equation 3; starts at their values).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_variance = nn.Parameter(torch.tensor([0.0, -3.0]))  # translation, rotation
+
+    def forward(self, predicted: Tensor, true: Tensor) -> Tensor:
+        """Poses [B, 4, 4] -> scalar."""
+        squared = (predicted[:, :3] - true[:, :3]).square()
+        parts = torch.stack([squared[:, :, 3].sum(1), squared[:, :, :3].sum((1, 2))], dim=-1)
+        return (parts * torch.exp(-self.log_variance) + self.log_variance).sum(-1).mean()
 
 
 def spread_loss(log_sigma: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
@@ -28,22 +46,30 @@ def spread_loss(log_sigma: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
     return (3.0 * log_sigma + 0.5 * errors.square() * torch.exp(-2.0 * log_sigma)).sum(-1).mean()
 
 
-def image_loss(real: list[Tensor], rendered: list[Tensor], margin: float = 1.0) -> Tensor:
+def image_loss(
+    real: list[Tensor],
+    rendered: list[Tensor],
+    margin: float = 1.0,
+    distance: Literal['channels', 'width'] = 'channels',
+) -> Tensor:
     """L_image: triplet loss between features of photos and of renders at their poses (DFNet,
     section 3.3).
 
     Args:
-        real, rendered: per tap [B, C, h, w], B >= 2. The distance runs over the channels of each
-            pixel (in DFNet's code it runs along the image width). Negatives are the batch
-            rolled by one; of the four pairings the hardest wins.
+        real, rendered: per tap [B, C, h, w], B >= 2. Negatives are the batch rolled by one; of the
+            four pairings the hardest wins.
+        margin: by how much farther than the counterpart the other images shall be.
+        distance: over the channels of each pixel, or, as the shape of DFNet's tensors has it,
+            along the width of each channel's row.
     """
+    dim = {'channels': 1, 'width': 3}[distance]
     losses = []
     for photo, render in zip(real, rendered):
         if len(photo) < 2:
             raise ValueError(
                 'the image loss needs a batch of 2 or more: its negatives are other images'
             )
-        positive = _pixel_distance(photo, render)
+        positive = _distance(photo, render, dim)
         other_photo, other_render = photo.roll(1, 0), render.roll(1, 0)
         pairings = (
             (photo, other_render),
@@ -52,23 +78,32 @@ def image_loss(real: list[Tensor], rendered: list[Tensor], margin: float = 1.0) 
             (render, other_render),
         )
         triplets = [
-            (margin + positive - _pixel_distance(anchor, negative)).clamp_min(0.0).mean((1, 2))
+            (margin + positive - _distance(anchor, negative, dim)).clamp_min(0.0).mean((1, 2))
             for anchor, negative in pairings
         ]
         losses.append(torch.stack(triplets).amax(0).mean())
     return torch.stack(losses).mean()
 
 
-def _pixel_distance(a: Tensor, b: Tensor) -> Tensor:
-    return ((a - b).square().sum(1) + 1e-8).sqrt()
+def _distance(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    # Never zero, where the root has no gradient.
+    return ((a - b).square().sum(dim) + 1e-8).sqrt()
 
 
-def posemap_loss(predicted: Tensor, true: Tensor, opacity: Tensor) -> Tensor:
-    """L_posemap: 1 - cosine of pose features [B, N, 256] per cell, averaged under the true view's
-    opacity [B, N].
+def posemap_loss(
+    predicted: Tensor,
+    true: Tensor,
+    opacity: Tensor,
+    distance: Literal['cosine', 'l2'] = 'cosine',
+) -> Tensor:
+    """L_posemap: 1 - cosine of pose features [B, N, C] per cell, or their L2 distance (equation
+    1), averaged under the true view's opacity [B, N].
     """
-    distance = 1.0 - F.cosine_similarity(predicted, true, dim=-1)
-    return (distance * opacity).sum() / opacity.sum().clamp_min(1e-6)
+    if distance == 'cosine':
+        apart = 1.0 - F.cosine_similarity(predicted, true, dim=-1)
+    else:
+        apart = _distance(predicted, true, -1)
+    return (apart * opacity).sum() / opacity.sum().clamp_min(1e-6)
 
 
 def point_loss(

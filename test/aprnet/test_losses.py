@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from posemap_ros.aprnet.losses import (
+    LearnedPoseLoss,
     image_loss,
     point_loss,
     pose_loss,
@@ -34,6 +35,32 @@ def test_pose_loss_is_the_mean_over_the_batch() -> None:
     )
 
 
+def test_learned_weighting_against_the_formula() -> None:
+    """Squared errors 25 and 4: exp(-s) each plus s, with s = 0 and -3 at first."""
+    loss = LearnedPoseLoss()
+    predicted, true = pose_at(3.0, 4.0, 0.0, 90.0), pose_at(0.0, 0.0, 0.0)
+    expected = 25.0 + 4.0 * math.exp(3.0) - 3.0
+    assert loss(predicted, true).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_learned_weights_settle_at_the_logarithm_of_the_squared_errors() -> None:
+    loss = LearnedPoseLoss()
+    predicted, true = pose_at(0.3, 0.4, 0.0, 90.0), pose_at(0.0, 0.0, 0.0)
+    with torch.no_grad():
+        loss.log_variance.copy_(torch.tensor([math.log(0.25), math.log(4.0)]))
+    loss(predicted, true).backward()
+    assert loss.log_variance.grad.abs().max() < 1e-5
+
+
+def test_spread_loss_against_the_formula() -> None:
+    """3 log sigma + e^2 / (2 sigma^2) for 0.3 m under 0.2 m, and 6 degrees under 0.1 rad."""
+    log_sigma = torch.tensor([[math.log(0.2), math.log(0.1)]])
+    found = spread_loss(log_sigma, pose_at(0.3, 0.0, 0.0, 6.0), pose_at(0.0, 0.0, 0.0))
+    expected = 3.0 * math.log(0.2) + 0.5 * 1.5**2
+    expected += 3.0 * math.log(0.1) + 0.5 * (math.radians(6.0) / 0.1) ** 2
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_spread_loss_is_least_at_the_true_spread() -> None:
     """For an error e of three components the likelihood peaks at sigma = e / sqrt(3)."""
     predicted, true = pose_at(0.3, 0.0, 0.0, 6.0), pose_at(0.0, 0.0, 0.0)
@@ -54,6 +81,7 @@ def test_spread_loss_does_not_move_the_pose() -> None:
 
 
 def naive_image_loss(photo: torch.Tensor, render: torch.Tensor, margin: float) -> float:
+    """By the definition over channels; transposed images give the one along the width."""
     batch, _, height, width = photo.shape
     total = 0.0
     for b in range(batch):
@@ -89,6 +117,28 @@ def test_image_loss_against_the_pixel_by_pixel_definition() -> None:
     assert twice.item() == pytest.approx(both, rel=1e-4)
 
 
+def test_image_loss_along_the_width() -> None:
+    """Rows of each channel take the place of pixels: the same with channels and width swapped."""
+    generator = torch.Generator().manual_seed(1)
+    photo = torch.randn(3, 4, 2, 3, generator=generator)
+    render = photo + 0.3 * torch.randn(3, 4, 2, 3, generator=generator)
+    expected = naive_image_loss(photo.transpose(1, 3), render.transpose(1, 3), 1.0)
+    assert expected != pytest.approx(naive_image_loss(photo, render, 1.0), rel=0.01)
+    found = image_loss([photo], [render], distance='width')
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_image_loss_by_hand() -> None:
+    """One pixel, one channel: photos 0 and 5, renders 1 and 3, so positives are 1 and 2 apart.
+
+    Image 0: the nearest negative of any pairing is the render 3 to the render 1, at 2:
+    1 + 1 - 2 = 0. Image 1 has the same four pairs with its positive 2: 1 + 2 - 2 = 1.
+    """
+    photo = torch.tensor([0.0, 5.0]).reshape(2, 1, 1, 1)
+    render = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)
+    assert image_loss([photo], [render]).item() == pytest.approx(0.5, abs=1e-3)
+
+
 def test_image_loss_of_one_image_is_refused() -> None:
     with pytest.raises(ValueError, match='batch of 2'):
         image_loss([torch.zeros(1, 4, 2, 2)], [torch.zeros(1, 4, 2, 2)])
@@ -100,6 +150,14 @@ def test_posemap_loss_weighs_by_opacity() -> None:
     predicted = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
     opacity = torch.tensor([[1.0, 0.5, 0.0]])
     assert posemap_loss(predicted, true, opacity).item() == pytest.approx(1.0 / 3.0, rel=1e-5)
+
+
+def test_posemap_loss_as_a_distance() -> None:
+    """Features 5 and 2 apart under opacities 1 and 0.5: (5 * 1 + 2 * 0.5) / 1.5."""
+    true = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    predicted = torch.tensor([[[4.0, 4.0], [1.0, 2.0]]])
+    found = posemap_loss(predicted, true, torch.tensor([[1.0, 0.5]]), distance='l2')
+    assert found.item() == pytest.approx(4.0, rel=1e-5)
 
 
 def test_point_loss_of_true_points_is_zero_and_far_cells_do_not_count() -> None:
