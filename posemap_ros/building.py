@@ -1,12 +1,11 @@
-"""From a dataset to an environment: the data a training sees, and its two stages in a resumable
-work folder.
+"""From a dataset to an environment: the data that a training sees, and its two stages in a work
+folder from which it resumes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,15 +16,17 @@ import torch
 from torch import Tensor
 
 from posemap_ros.aprnet.network import APRNet
-from posemap_ros.aprnet.trainer import Photos, predict, train_aprnet
+from posemap_ros.aprnet.renders import PosedViews
+from posemap_ros.aprnet.trainer import predict, train_aprnet
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import DatasetError, PosedImages, open_part
+from posemap_ros.device import choose_device, out_of_memory_means
+from posemap_ros.distributed import is_first
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
-from posemap_ros.files import atomic_write, check_folder_is_free
+from posemap_ros.files import check_folder_is_free
 from posemap_ros.geometry import rotation_error_deg as rotation_error
 from posemap_ros.geometry import translation_error
-from posemap_ros.localizer import choose_device
 from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -34,14 +35,9 @@ from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
 from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import Recipe
 from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.uncertainty import calibration, fit_scale
 
 MIN_FRAMES = 20
-# The median length of a vector of three standard normal numbers.
-CHI3_MEDIAN = 1.5382
-
-
-class WorkMismatch(ValueError):
-    """A work folder that belongs to another training."""
 
 
 class FolderInUse(ValueError):
@@ -55,7 +51,9 @@ class Build:
     Attributes:
         dataset: the training frames, in order.
         recipe: every choice.
-        work: folder for checkpoints and renders; the run resumes from what it finds there.
+        work: folder for checkpoints and renders; the run resumes from what it finds there. Several
+            runs can share one: each stage works in a folder named after all that decides its
+            result, so what two runs have in common is computed once.
         device: of the training.
         backbone_weights: file with ImageNet weights, or None for where the backbone finds its own.
     """
@@ -99,32 +97,33 @@ class Build:
         height = round(self.recipe.aprnet.image_height / 16) * 16
         return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
 
-    def claim(self, stage: str, *choices: Any) -> Path:
-        """The stage's folder, for a run with these choices on these frames.
-
-        Raises:
-            WorkMismatch: the folder holds the work of another run.
-        """
-        told = json.dumps([self.recipe.seed, self.recipe.held_out, *choices]).encode()
+    def digest(self, *choices: Any) -> str:
+        """Twelve hexadecimal digits that name a run with these choices on these frames."""
         # With its camera where a frame has one of its own.
-        names = [
-            [frame.name, frame.camera.to_dict()] if frame.camera else frame.name
-            for frame in self.dataset.frames
-        ]
-        frames = json.dumps([names, self.dataset.camera.to_dict()])
-        run = hashlib.sha256(told + frames.encode() + self.dataset.poses.tobytes()).hexdigest()
-        folder = self.work / stage
+        frames = [[f.name, f.camera and f.camera.to_dict()] for f in self.dataset.frames]
+        told = [self.recipe.seed, self.recipe.held_out, self.dataset.camera.to_dict(), frames]
+        digest = hashlib.sha256(json.dumps([*told, *choices]).encode())
+        digest.update(self.dataset.poses.tobytes())
+        return digest.hexdigest()[:12]
+
+    def stage(self, name: str, *choices: Any) -> Path:
+        """The folder of a stage whose result these choices decide."""
+        folder = self.work / f'{name}-{self.digest(*choices)}'
         folder.mkdir(parents=True, exist_ok=True)
-        marker = folder / 'run'
-        if not marker.exists():
-            with atomic_write(marker) as temporary:
-                temporary.write_text(run)
-        elif marker.read_text() != run:
-            raise WorkMismatch(
-                f'{folder} holds the work of another run (other data or another recipe): '
-                'remove it, or give another --out'
-            )
         return folder
+
+    @property
+    def nerf_choices(self) -> tuple[Any, ...]:
+        """What decides NeRF-P: its recipe, and, because its pose branch sees the grid of APRNet's
+        camera at neighbours of the training poses, that grid and how far they go.
+        """
+        views = self.recipe.aprnet.views
+        return (
+            asdict(self.recipe.nerf_p),
+            self.network_camera.to_dict(),
+            views.max_translation_m,
+            views.max_rotation_deg,
+        )
 
     def images(self, camera: Camera) -> Tensor:
         """All frames as ``camera`` would have taken them: [N, h, w, 3] uint8."""
@@ -137,12 +136,13 @@ class Build:
 
 def prepare_build(
     data: Path,
-    split: Path | None,
-    work: Path,
     recipe: Recipe,
-    device: str,
-    backbone_weights: Path | None,
+    work: Path,
+    *,
+    split: Path | None = None,
     data_format: str | None = None,
+    device: str = 'auto',
+    backbone_weights: Path | None = None,
 ) -> Build:
     """Open the dataset and choose the device.
 
@@ -161,21 +161,16 @@ def prepare_build(
             f'{data}: {len(dataset)} frames are too few to train on; '
             f'at least {MIN_FRAMES} are needed'
         )
-    print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
+    if is_first():
+        print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
     return Build(dataset, recipe, work, choose_device(device), backbone_weights)
 
 
+@out_of_memory_means('lower nerf_p.rays_per_step or nerf_p.image_height in the recipe')
 def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     """Stage 1: train or resume NeRF-P; returns it frozen, with figures of the held-out frames."""
     recipe, views = build.recipe.nerf_p, build.recipe.aprnet.views
-    # The pose branch sees the grid of APRNet's camera, and neighbours as far as the views go.
-    folder = build.claim(
-        'nerf_p',
-        asdict(recipe),
-        build.network_camera.to_dict(),
-        views.max_translation_m,
-        views.max_rotation_deg,
-    )
+    folder = build.stage('nerf_p', *build.nerf_choices)
     torch.manual_seed(build.recipe.seed)
     nerf = make_nerf_p(build.scene, recipe).to(build.device)
     camera, held_out = build.nerf_camera, build.held_out
@@ -220,48 +215,43 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     return nerf, figures
 
 
+@out_of_memory_means('lower aprnet.batch or aprnet.image_height in the recipe')
 def train_aprnet_stage(
     build: Build, nerf: NeRFP
 ) -> tuple[APRNet, tuple[float, float], dict[str, float]]:
     """Stage 2: train or resume APRNet; returns it with the scale of its spread and figures of the
     held-out frames.
     """
-    folder = build.claim('aprnet', asdict(build.recipe.nerf_p), asdict(build.recipe.aprnet))
+    recipe = build.recipe.aprnet
+    renders = build.stage('renders', *build.nerf_choices, asdict(recipe.views))
+    folder = build.stage('aprnet', *build.nerf_choices, asdict(recipe))
     torch.manual_seed(build.recipe.seed)
-    net = make_aprnet(build.scene, build.network_camera, build.recipe.aprnet)
+    net = make_aprnet(build.scene, build.network_camera, recipe)
     net.backbone.load_imagenet(build.backbone_weights)
     net = net.to(build.device, memory_format=torch.channels_last)
-    photos = Photos(build.images(build.network_camera), build.poses)
+    photos = PosedViews(build.images(build.network_camera), build.poses)
     seen = photos.part(slice(0, -build.held_out))
     unseen = photos.part(slice(-build.held_out, None))
-    train_aprnet(net, nerf, seen, unseen, build.recipe.aprnet, build.recipe.seed, folder)
+    checkpoint = folder / 'aprnet.pt'
+    train_aprnet(net, nerf, seen, unseen, recipe, build.recipe.seed, renders, checkpoint)
     predicted = predict(net, unseen.images)
     poses, true = predicted.T_world_cam.double().cpu().numpy(), unseen.T_world_cam.double().numpy()
     metres, degrees = translation_error_m(poses, true), rotation_error_deg(poses, true)
-    errors = np.stack([metres, np.radians(degrees)], axis=1)
-    sigma = predicted.log_sigma.exp().double().cpu().numpy()
-    scale = np.median(errors / sigma, axis=0) / CHI3_MEDIAN
-    return net, (float(scale[0]), float(scale[1])), summarize(metres, degrees)
+    sigma_m, sigma_rad = predicted.log_sigma.exp().double().cpu().numpy().T
+    scale = fit_scale(metres, sigma_m), fit_scale(np.radians(degrees), sigma_rad)
+    figures = {
+        **summarize(metres, degrees),
+        **calibration(metres, scale[0] * sigma_m, 'translation'),
+        **calibration(np.radians(degrees), scale[1] * sigma_rad, 'rotation'),
+    }
+    return net, scale, figures
 
 
-def build_environment(
-    data: Path,
-    out: Path,
-    recipe: Recipe,
-    *,
-    split: Path | None = None,
-    device: str = 'auto',
-    backbone_weights: Path | None = None,
-    data_format: str | None = None,
-    overwrite: bool = False,
-    keep_work: bool = False,
-) -> Stopwatch:
-    """Train NeRF-P and APRNet on a dataset, or resume, and write the environment folder.
-
-    It works in ``<out>.work``, which is removed at the end unless it shall be kept.
+def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> Stopwatch:
+    """Train NeRF-P and APRNet, or resume, and write the environment folder ``out``.
 
     Raises:
-        DatasetError, FolderInUse, WorkMismatch, OSError: with a sentence that says what to do.
+        DatasetError, FolderInUse, OutOfMemory, OSError: with a sentence that says what to do.
     """
     watch = Stopwatch()
     try:
@@ -270,12 +260,12 @@ def build_environment(
         raise FolderInUse(
             f'{out} is not empty: give another --out, or --overwrite to replace it'
         ) from None
-    work = work_folder(out)
-    build = prepare_build(data, split, work, recipe, device, backbone_weights, data_format)
     with watch.section('NeRF-P'):
         nerf, nerf_figures = train_nerf_p(build)
     with watch.section('APRNet'):
         net, spread_scale, aprnet_figures = train_aprnet_stage(build, nerf)
+    if not is_first():
+        return watch
     figures: dict[str, Any] = {
         'training_frames': len(build.dataset) - build.held_out,
         'nerf_p': nerf_figures,
@@ -288,14 +278,12 @@ def build_environment(
             build.dataset.camera,
             net,
             nerf,
-            recipe,
+            build.recipe,
             spread_scale,
             figures,
             git_revision=git_revision(),
             overwrite=overwrite,
         )
-    if not keep_work:
-        shutil.rmtree(work)
     print(
         f'held-out frames: {aprnet_figures["median_translation_m"]:.3f} m, '
         f'{aprnet_figures["median_rotation_deg"]:.2f} deg median; environment in {out}'

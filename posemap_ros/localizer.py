@@ -11,6 +11,7 @@ import torch
 
 from posemap_ros.aprnet.network import network_input
 from posemap_ros.camera import Camera, ImageAdapter
+from posemap_ros.device import choose_device
 from posemap_ros.environment import Environment
 from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -143,21 +144,3 @@ class Localizer:
                 1, 2, 0
             )
             return (picture * 255.0).to(torch.uint8).cpu().numpy()
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device for 'auto' or a device's name.
-
-    Raises:
-        ValueError: there is no such device on this machine.
-    """
-    if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f'device {name!r} cannot be used here: use cpu or auto ({error})'
-        ) from error
-    return device

@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from posemap_ros.distributed import is_first
+
 
 def progress_bar(
     items: Iterable[Any] | None, what: str, total: int, unit: str = 'frame', initial: int = 0
@@ -25,4 +27,5 @@ def progress_bar(
         dynamic_ncols=watched,
         smoothing=0.05,
         ascii=not watched,
+        disable=not is_first(),
     )

@@ -14,6 +14,8 @@ import yaml
 
 from posemap_ros.resources import share_folder
 
+RECIPES = share_folder() / 'config' / 'training'
+
 
 class InvalidRecipe(ValueError):
     """A recipe that cannot be found or understood."""
@@ -28,6 +30,10 @@ class MlpRecipe:
     linear_radii: float = 4.0  # samples are linear in depth up to so many scene radii
     transient: bool = True  # learn what only some photos show apart from the static scene
     render_transient: bool = False  # and show it in renders, too, as NeRF-H does
+
+    def __post_init__(self) -> None:
+        if self.layers < 1 or self.width < 2 or self.linear_radii < 1.0:
+            raise ValueError('layers and linear_radii must be at least 1, width at least 2')
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class AprRecipe:
     rendering_losses_from: float = 0.5
     posemap_cells: int = 24
     image_loss_batch: int = 4
+    image_loss_window: float = 0.5
+    posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
     brightness_jitter: float = 0.2
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
     triplet_distance: Literal['channels', 'width'] = 'channels'
@@ -137,23 +145,51 @@ class Recipe:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by the name of one that ships (config/training/NAME.yaml) or by a file's path.
 
+    ``NAME+VARIANT`` takes what the variant says (config/training/variants/VARIANT.yaml) in place
+    of the recipe's values; there can be several.
+
     Raises:
         InvalidRecipe: no such recipe, not YAML, an unknown key, or a value of a wrong type.
     """
-    folder = share_folder() / 'config' / 'training'
+    base, *variants = [name] if Path(name).is_file() else name.split('+')
+    path = _recipe_file(base, 'recipe', RECIPES)
+    values = {'name': path.stem, **_read_yaml(path)}
+    source = str(path)
+    for variant in variants:
+        overlay = _recipe_file(variant, 'variant', RECIPES / 'variants')
+        values = _merged(values, _read_yaml(overlay))
+        values['name'] += f'+{overlay.stem}'
+        source += f' with {overlay}'
+    return recipe_from_dict(values, source)
+
+
+def _recipe_file(name: str, what: str, folder: Path) -> Path:
     path = Path(name) if name.endswith(('.yaml', '.yml')) else folder / f'{name}.yaml'
     if not path.is_file():
         shipped = ', '.join(sorted(p.stem for p in folder.glob('*.yaml')))
         raise InvalidRecipe(
-            f'there is no recipe {name!r}: give one of {shipped}, or the path of a .yaml file'
+            f'there is no {what} {name!r}: give one of {shipped}, or the path of a .yaml file'
         )
+    return path
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidRecipe(f'{path} is not YAML: {error}') from error
     if not isinstance(values, dict):
         raise InvalidRecipe(f'{path} holds no keys with values')
-    return recipe_from_dict({'name': path.stem, **values}, str(path))
+    return values
+
+
+def _merged(values: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Values with the overlay's in their place, level by level."""
+    both = {
+        k: _merged(values[k], v) if isinstance(v, dict) and isinstance(values.get(k), dict) else v
+        for k, v in overlay.items()
+    }
+    return {**values, **both}
 
 
 def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:

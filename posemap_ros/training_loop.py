@@ -1,5 +1,5 @@
-"""The loop that all trainings share: schedule, progress, checkpoints, and resuming after any kind
-of stop.
+"""The loop that all trainings share: schedule, progress, checkpoints, TensorBoard, and resuming
+after any kind of stop.
 """
 
 from __future__ import annotations
@@ -7,18 +7,21 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
 
+from posemap_ros.distributed import is_first, rank, wait_for_all
 from posemap_ros.files import atomic_write
 from posemap_ros.progress import progress_bar
 
 CHECKPOINT_EVERY_S = 60.0
 WARMUP_STEPS = 50
+SHOW_EVERY = 10  # steps
 
 
 class InvalidCheckpoint(ValueError):
@@ -49,21 +52,24 @@ def train(
         name: shown before the progress bar.
         steps: how many in all.
         step: does one optimisation step and returns figures to show. Its generator depends on the
-            seed and the step alone, so a resumed run draws what an uninterrupted one would have
-            drawn.
+            seed, the step and the process alone, so a resumed run draws what an uninterrupted one
+            would have drawn.
         optimiser: its learning rates are warmed up, then decay along a half cosine to
             ``final_rate`` of themselves.
         state: what to save besides the optimiser, by name.
         checkpoint: file that is replaced once a minute, at the end, and when the training is
-            stopped.
+            stopped. TensorBoard finds its curves in the same folder.
         seed: of the generators.
     """
     state = {**state, 'optimiser': optimiser}
+    wait_for_all()
     start = load_checkpoint(checkpoint, state)
+    if start >= steps:
+        return
     rates = [group.setdefault('base_lr', group['lr']) for group in optimiser.param_groups]
     saved = time.monotonic()
     done = start
-    with progress_bar(None, name, steps, 'step', start) as bar:
+    with progress_bar(None, name, steps, 'step', start) as bar, _curves(checkpoint, start) as plot:
         try:
             for index in range(start, steps):
                 decay = 0.5 * (1.0 + math.cos(math.pi * index / steps))
@@ -72,17 +78,41 @@ def train(
                 )
                 for group, rate in zip(optimiser.param_groups, rates):
                     group['lr'] = rate * factor
-                figures = step(index, torch.Generator().manual_seed(seed * 1_000_003 + index))
+                draws = (seed * 1_000_003 + index) * 1009 + rank()
+                figures = step(index, torch.Generator().manual_seed(draws))
                 done = index + 1
                 bar.update()
-                if index % 10 == 0:
+                if index % SHOW_EVERY == 0:
                     bar.set_postfix({k: f'{v:.3g}' for k, v in figures.items()}, refresh=False)
-                if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                    plot(index, figures)
+                if is_first() and time.monotonic() - saved > CHECKPOINT_EVERY_S:
                     save_checkpoint(checkpoint, done, state)
                     saved = time.monotonic()
         finally:
-            if done > start:
+            if is_first() and done > start:
                 save_checkpoint(checkpoint, done, state)
+    wait_for_all()
+
+
+@contextmanager
+def _curves(checkpoint: Path, start: int) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+    """Yields what writes a step's figures for TensorBoard, beside the checkpoint."""
+    if not is_first():
+        yield lambda index, figures: None
+        return
+    # Slow to import, and nothing but a training needs it.
+    from torch.utils.tensorboard import SummaryWriter
+
+    # What a killed run wrote after its last checkpoint is done again: purge_step hides the first.
+    with SummaryWriter(
+        checkpoint.parent, filename_suffix=f'.{checkpoint.stem}', purge_step=start
+    ) as writer:
+
+        def plot(index: int, figures: Mapping[str, float]) -> None:
+            for name, value in figures.items():
+                writer.add_scalar(f'{checkpoint.stem}/{name.replace(" ", "_")}', value, index)
+
+        yield plot
 
 
 def save_checkpoint(path: Path, step: int, state: Mapping[str, Stateful]) -> None:

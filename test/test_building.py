@@ -10,7 +10,6 @@ from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
 from posemap_ros import building
 from posemap_ros.building import (
     FolderInUse,
-    WorkMismatch,
     build_environment,
     prepare_build,
     work_folder,
@@ -30,11 +29,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     data: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    build_environment(data, tmp_path / 'whole', RECIPE, device='cpu')
+    def build(name: str) -> None:
+        run = prepare_build(data, RECIPE, work_folder(tmp_path / name), device='cpu')
+        build_environment(run, tmp_path / name)
+
+    build('whole')
     whole = Environment.load(tmp_path / 'whole')
     assert whole.camera == CAMERA and whole.recipe == RECIPE
     assert whole.figures['training_frames'] == 26
-    assert not work_folder(tmp_path / 'whole').exists()
 
     # Stopped between rendering and training, then in the middle of APRNet; then run to the end.
     step, calls = building.train_aprnet, []
@@ -45,10 +47,10 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
 
     monkeypatch.setattr(building, 'train_aprnet', stop)
     with pytest.raises(KeyboardInterrupt):
-        build_environment(data, tmp_path / 'stopped', RECIPE, device='cpu')
+        build('stopped')
     assert len(calls) == 1 and not (tmp_path / 'stopped').exists()
     monkeypatch.setattr(building, 'train_aprnet', step)
-    build_environment(data, tmp_path / 'stopped', RECIPE, device='cpu')
+    build('stopped')
     resumed = Environment.load(tmp_path / 'stopped')
     for load in (Environment.load_aprnet, Environment.load_nerf_p):
         for (name, a), b in zip(
@@ -61,20 +63,27 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     assert figures['median_translation_m'] < 10.0
 
 
-def test_work_of_another_run_is_not_touched(data: Path, tmp_path: Path) -> None:
-    build = prepare_build(data, None, tmp_path / 'work', RECIPE, 'cpu', None)
-    folder = build.claim('aprnet', 'choice')
-    assert build.claim('aprnet', 'choice') == folder
-    with pytest.raises(WorkMismatch, match='another run'):
-        build.claim('aprnet', 'another choice')
-    other = replace(build, recipe=replace(RECIPE, seed=1))
-    with pytest.raises(WorkMismatch, match='another run'):
-        other.claim('aprnet', 'choice')
+def test_runs_share_what_they_have_in_common(data: Path, tmp_path: Path) -> None:
+    """Stages are named after what decides them: the same, and nothing else, is resumed."""
+    build = prepare_build(data, RECIPE, tmp_path / 'work', device='cpu')
+    folder = build.stage('nerf_p', *build.nerf_choices)
+    assert build.stage('nerf_p', *build.nerf_choices) == folder
+    losses = replace(RECIPE.aprnet, loss=replace(RECIPE.aprnet.loss, posemap=0.0))
+    same = replace(build, recipe=replace(RECIPE, aprnet=losses))
+    assert same.stage('nerf_p', *same.nerf_choices) == folder
+    others = [
+        replace(build, recipe=replace(RECIPE, seed=1)),
+        replace(build, recipe=replace(RECIPE, nerf_p=replace(RECIPE.nerf_p, steps=41))),
+        replace(build, dataset=build.dataset.select(build.dataset.names[:-1])),
+    ]
+    folders = {other.stage('nerf_p', *other.nerf_choices) for other in others}
+    assert len(folders) == 3 and folder not in folders
 
 
 def test_the_tail_of_the_split_is_held_out(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'split.txt').write_text('\n'.join(f'images/{i:06d}' for i in range(24)))
-    build = prepare_build(data, tmp_path / 'split.txt', tmp_path / 'work', RECIPE, 'cpu', None)
+    split = tmp_path / 'split.txt'
+    build = prepare_build(data, RECIPE, tmp_path / 'work', split=split, device='cpu')
     assert len(build.dataset) == 24 and build.held_out == 4
     moved = build.poses.clone()
     moved[-4:, :3, 3] += 100.0
@@ -84,7 +93,7 @@ def test_the_tail_of_the_split_is_held_out(data: Path, tmp_path: Path) -> None:
 
 def test_a_share_of_the_split_is_taken_before_its_tail(data: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, data_fraction=0.75)
-    build = prepare_build(data, None, tmp_path / 'work', recipe, 'cpu', None)
+    build = prepare_build(data, recipe, tmp_path / 'work', device='cpu')
     assert len(build.dataset) == 22 and build.held_out == 4  # 22.5 is rounded to even
     assert build.dataset.frames[-1].name == 'images/000028'
 
@@ -92,12 +101,12 @@ def test_a_share_of_the_split_is_taken_before_its_tail(data: Path, tmp_path: Pat
 def test_too_few_frames_are_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'split.txt').write_text('images/000000\nimages/000001\n')
     with pytest.raises(DatasetError, match='2 frames are too few'):
-        prepare_build(data, tmp_path / 'split.txt', tmp_path / 'work', RECIPE, 'cpu', None)
+        prepare_build(data, RECIPE, tmp_path / 'work', split=tmp_path / 'split.txt')
 
 
 def test_a_folder_in_use_is_not_overwritten_unasked(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'thesis.txt').write_text('years of work')
     with pytest.raises(FolderInUse, match='mine is not empty.*--overwrite'):
-        build_environment(data, tmp_path / 'mine', RECIPE, device='cpu')
-    assert (tmp_path / 'mine' / 'thesis.txt').exists() and len(list(tmp_path.iterdir())) == 1
+        build_environment(prepare_build(data, RECIPE, tmp_path / 'work'), tmp_path / 'mine')
+    assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['thesis.txt']

@@ -11,7 +11,7 @@ from tiny_environment import CAMERA, circle_of_poses, photograph
 
 from posemap_ros.camera import Camera, CameraMismatch
 from posemap_ros.environment import Environment
-from posemap_ros.localizer import Localizer, choose_device
+from posemap_ros.localizer import Localizer
 
 IMAGE = photograph(circle_of_poses(8)[1])
 
@@ -81,11 +81,6 @@ def test_the_posemap_picture_shows_the_pose(localizer: Localizer) -> None:
     assert first.shape == (CAMERA.height, CAMERA.width, 3) and first.dtype == np.uint8
     assert np.ptp(first) > 100
     assert not np.array_equal(first, second)
-
-
-def test_an_absent_device_is_named() -> None:
-    with pytest.raises(ValueError, match='tpu'):
-        choose_device('tpu')
 
 
 def test_neither_ros_nor_training_code_is_imported() -> None:

@@ -3,10 +3,14 @@
 import errno
 import os
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from posemap_ros.training_loop import InvalidCheckpoint, train
@@ -47,7 +51,36 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / 'stopped.pt', stop_at=5)
-    assert [p.name for p in tmp_path.iterdir()] == ['stopped.pt']
+    left = sorted(p.name for p in tmp_path.iterdir())
+    assert left[-1] == 'stopped.pt' and all('tfevents' in name for name in left[:-1])
+
+
+def test_killed_and_resumed_it_ends_where_it_would_have(tmp_path: Path) -> None:
+    """kill -9 in the middle of a step: what was saved is whole, and the rest is done again."""
+    whole = run(tmp_path / 'whole.pt')
+    code = (
+        'import os, signal, sys; from pathlib import Path; from posemap_ros import training_loop; '
+        'training_loop.CHECKPOINT_EVERY_S = 0.0; import test_training_loop as here; '
+        'draw = here.torch.randn; calls = []; '
+        'here.torch.randn = lambda *a, **k: (calls.append(1), len(calls) > 17 '
+        'and os.kill(os.getpid(), signal.SIGKILL), draw(*a, **k))[-1]; '
+        'here.run(Path(sys.argv[1]))'
+    )
+    command = [sys.executable, '-c', code, str(tmp_path / 'killed.pt')]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert torch.load(tmp_path / 'killed.pt', weights_only=True)['step'] == 17
+    assert torch.equal(run(tmp_path / 'killed.pt'), whole)
+
+
+def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / 'line.pt', stop_at=15)
+    run(tmp_path / 'line.pt')
+    curves = EventAccumulator(str(tmp_path)).Reload()
+    assert curves.Tags()['scalars'] == ['line/loss']
+    steps = [event.step for event in curves.Scalars('line/loss')]
+    assert steps == [0, 10, 20]
 
 
 def test_the_learning_rate_warms_up_and_decays(tmp_path: Path) -> None:
@@ -94,4 +127,4 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(tmp_path: Path, monke
     monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(OSError, match='No space left'):
         run(path, steps=9)
-    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+    assert path.read_bytes() == before and not list(tmp_path.glob('*.partial*'))

@@ -27,6 +27,7 @@ def align_on_dataset(
     *,
     data_format: str | None = None,
     every: int = 1,
+    revision: int | None = None,
     seconds: float | None = None,
     steps: int | None = None,
     device: str = 'auto',
@@ -51,6 +52,7 @@ def align_on_dataset(
         return align_environment(
             environment,
             images,
+            revision=revision,
             seconds=seconds,
             steps=steps,
             device=device,

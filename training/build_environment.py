@@ -4,16 +4,20 @@ resumes.
 DIR of the data is what extract_bag writes, any folder with a nerfstudio transforms.json, or a
 folder of 7-Scenes, Cambridge Landmarks, COLMAP or TUM. Frames listed in its train.txt are trained
 on if there is such a file, otherwise those that its authors meant for training, otherwise all.
+
+On several GPUs: torchrun --nproc-per-node N -m posemap_ros.training.build_environment ...
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 
 from posemap_ros.building import build_environment
 from posemap_ros.command_line import add_training_arguments, run_stage
-from posemap_ros.recipe import load_recipe
+from posemap_ros.distributed import is_first, process_group
+from posemap_ros.training.train_nerf_p import open_build
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,18 +33,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> None:
-        watch = build_environment(
-            arguments.data,
-            arguments.out,
-            load_recipe(arguments.recipe),
-            split=arguments.split,
-            device=arguments.device,
-            backbone_weights=arguments.backbone_weights,
-            data_format=arguments.format,
-            overwrite=arguments.overwrite,
-            keep_work=arguments.keep_work,
-        )
-        print(watch.summary())
+        with process_group():
+            build = open_build(arguments)
+            watch = build_environment(build, arguments.out, overwrite=arguments.overwrite)
+            if is_first():
+                if not arguments.keep_work:
+                    shutil.rmtree(build.work)
+                print(watch.summary())
 
     return run_stage(
         'build_environment', work, ValueError, when_stopped='the same command goes on from here'

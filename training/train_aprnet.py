@@ -11,8 +11,9 @@ import sys
 
 from posemap_ros.building import train_aprnet_stage, train_nerf_p
 from posemap_ros.command_line import add_training_arguments, run_stage
+from posemap_ros.distributed import is_first, process_group
 from posemap_ros.stopwatch import Stopwatch
-from posemap_ros.training.train_nerf_p import open_build
+from posemap_ros.training.train_nerf_p import open_build, print_figures
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,14 +24,15 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         watch = Stopwatch()
-        build = open_build(arguments)
-        with watch.section('NeRF-P'):
-            nerf = train_nerf_p(build)[0]
-        with watch.section('APRNet'):
-            figures = train_aprnet_stage(build, nerf)[2]
-        for name, value in figures.items():
-            print(f'{name}: {value:.3f}')
-        print(watch.summary())
+        with process_group():
+            build = open_build(arguments)
+            with watch.section('NeRF-P'):
+                nerf = train_nerf_p(build)[0]
+            with watch.section('APRNet'):
+                figures = train_aprnet_stage(build, nerf)[2]
+            if is_first():
+                print_figures(figures)
+                print(watch.summary())
 
     return run_stage(
         'train_aprnet', work, ValueError, when_stopped='the same command goes on from here'

@@ -9,6 +9,7 @@ import sys
 
 from posemap_ros.building import Build, prepare_build, train_nerf_p, work_folder
 from posemap_ros.command_line import add_training_arguments, run_stage
+from posemap_ros.distributed import is_first, process_group
 from posemap_ros.recipe import load_recipe
 from posemap_ros.stopwatch import Stopwatch
 
@@ -17,13 +18,19 @@ def open_build(arguments: argparse.Namespace) -> Build:
     """The training run that the shared arguments describe; raises as `prepare_build` does."""
     return prepare_build(
         arguments.data,
-        arguments.split,
-        work_folder(arguments.out),
         load_recipe(arguments.recipe),
-        arguments.device,
-        arguments.backbone_weights,
-        arguments.format,
+        work_folder(arguments.out),
+        split=arguments.split,
+        data_format=arguments.format,
+        device=arguments.device,
+        backbone_weights=arguments.backbone_weights,
     )
+
+
+def print_figures(figures: dict[str, float]) -> None:
+    """One line each."""
+    for name, value in figures.items():
+        print(f'{name}: {value:.3f}')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,12 +41,13 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         watch = Stopwatch()
-        build = open_build(arguments)
-        with watch.section('NeRF-P'):
-            figures = train_nerf_p(build)[1]
-        for name, value in figures.items():
-            print(f'{name}: {value:.3f}')
-        print(watch.summary())
+        with process_group():
+            build = open_build(arguments)
+            with watch.section('NeRF-P'):
+                figures = train_nerf_p(build)[1]
+            if is_first():
+                print_figures(figures)
+                print(watch.summary())
 
     return run_stage(
         'train_nerf_p', work, ValueError, when_stopped='the same command goes on from here'

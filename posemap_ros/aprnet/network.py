@@ -91,12 +91,29 @@ class APRNet(nn.Module):
             points = points @ rotation.t() + translation
         return Prediction(self.T_world_scene @ out.T_scene_cam, out.log_sigma, points, out.depths)
 
-    def features(self, taps: list[Tensor]) -> list[Tensor]:
-        """Taps -> image features, each [B, 128, H / feature_stride, W / feature_stride]."""
+    def features(
+        self, taps: list[Tensor], window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    ) -> list[Tensor]:
+        """Taps -> image features, each [B, 128, H / feature_stride, W / feature_stride].
+
+        ``window`` computes them only for a part of the image: top, left, height and width as
+        shares of the image's, on whole cells of the coarsest tap.
+        """
+        height, width = self.feature_size
+        size = (round(window[2] * height), round(window[3] * width))
         return [
-            F.interpolate(adapter(tap), self.feature_size, mode='bilinear', align_corners=False)
+            F.interpolate(
+                adapter(_crop(tap, window)).float(), size, mode='bilinear', align_corners=False
+            )
             for adapter, tap in zip(self.adapters, taps)
         ]
+
+
+def _crop(tap: Tensor, window: tuple[float, float, float, float]) -> Tensor:
+    height, width = tap.shape[2:]
+    top, left = round(window[0] * height), round(window[1] * width)
+    bottom, right = top + round(window[2] * height), left + round(window[3] * width)
+    return tap[:, :, top:bottom, left:right]
 
 
 def network_input(images: Tensor, camera: Camera) -> Tensor:

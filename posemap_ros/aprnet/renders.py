@@ -5,10 +5,11 @@ trains.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -16,75 +17,106 @@ from posemap_ros.camera import Camera
 from posemap_ros.files import atomic_write
 from posemap_ros.geometry import perturb_poses
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
-from posemap_ros.nerf_p.pose_branch import POSEMAP_CHANNELS, POSEMAP_STRIDE
 
 # A view counts as looking at the scene if it is this opaque on average, and if no more than this
 # share of it is closer than twice the near plane: more than that, and the camera is inside
 # something.
 MIN_OPACITY = 0.8
 MAX_SHARE_TOO_CLOSE = 0.3
+# PoseMaps rendered at once: bounds memory, costs no speed.
+POSES_AT_ONCE = 64
+
+
+class InvalidRenders(ValueError):
+    """A file of views that cannot be read."""
 
 
 @dataclass
-class Renders:
-    """Views and PoseMaps at N poses, in main memory."""
+class PosedViews:
+    """Images and where they were taken, in main memory: photos, or views of NeRF-P."""
 
+    images: Tensor  # [N, h, w, 3] uint8
     T_world_cam: Tensor  # [N, 4, 4]
-    rgb: Tensor  # [N, h, w, 3] uint8
-    posemap: Tensor  # [N, cells, 256] float16
-    opacity: Tensor  # [N, cells] float16
-    depth: Tensor  # [N, cells] float32, metres
 
     def __len__(self) -> int:
-        return len(self.T_world_cam)
+        return len(self.images)
+
+    def part(self, index: slice) -> PosedViews:
+        """A run of the images."""
+        return PosedViews(self.images[index], self.T_world_cam[index])
 
     def save(self, path: Path) -> None:
         """Write to a safetensors file, atomically."""
         with atomic_write(path) as temporary:
-            temporary.write_bytes(
-                save({f.name: getattr(self, f.name).contiguous() for f in fields(self)})
-            )
+            temporary.write_bytes(save({k: v.contiguous() for k, v in vars(self).items()}))
 
     @classmethod
-    def load(cls, path: Path) -> Renders:
-        """Read what `save` wrote."""
-        return cls(**load_file(path))
+    def load(cls, path: Path) -> PosedViews:
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidRenders: the file is damaged.
+        """
+        try:
+            return cls(**load_file(path))
+        except (SafetensorError, TypeError) as error:
+            raise InvalidRenders(
+                f'{path} is damaged ({error}): remove it, and it is rendered again'
+            ) from error
+
+
+@dataclass
+class PoseMaps:
+    """PoseMaps at N poses on all cells of a camera's stride-16 grid, in main memory."""
+
+    features: Tensor  # [N, cells, channels] float16
+    opacity: Tensor  # [N, cells] float16
+    depth: Tensor  # [N, cells] float32, metres
 
 
 @torch.no_grad()
-def render_poses(
+def render_views(
     nerf: NeRFP,
     T_world_cam: Tensor,
     histograms: Tensor,
-    view_camera: Camera,
-    grid_camera: Camera,
+    camera: Camera,
     advance: Callable[[], object] = lambda: None,
-) -> Renders:
-    """Render poses [N, 4, 4] with exposures [N, 10]: views with one camera, PoseMaps on the grid
-    of another.
-
-    ``advance`` is called after each view.
-    """
+) -> PosedViews:
+    """Render poses [N, 4, 4] with exposures [N, 10]; ``advance`` is called after each view."""
     device = next(nerf.parameters()).device
-    count, cells = len(T_world_cam), len(grid_camera.rays(stride=POSEMAP_STRIDE).flatten(0, 1))
     # Allocated at once: thousands of small results kept between large temporaries would
     # fragment the memory until it is many times what is needed.
-    renders = Renders(
-        T_world_cam.cpu(),
-        torch.empty(count, view_camera.height, view_camera.width, 3, dtype=torch.uint8),
-        torch.empty(count, cells, POSEMAP_CHANNELS, dtype=torch.float16),
-        torch.empty(count, cells, dtype=torch.float16),
-        torch.empty(count, cells),
-    )
-    for i, (pose, histogram) in enumerate(zip(T_world_cam.to(device), histograms.to(device))):
-        rgb = nerf.render_view(pose, view_camera, histogram).rgb
-        renders.rgb[i] = (rgb * 255.0).round().to(torch.uint8)
-        posemap = nerf.posemap(pose[None], grid_camera)
-        renders.posemap[i] = posemap.features[0]
-        renders.opacity[i] = posemap.opacity[0]
-        renders.depth[i] = posemap.depth[0]
+    images = torch.empty(len(T_world_cam), camera.height, camera.width, 3, dtype=torch.uint8)
+    for image, pose, histogram in zip(images, T_world_cam.to(device), histograms.to(device)):
+        rgb = nerf.render_view(pose, camera, histogram).rgb
+        image.copy_((rgb * 255.0).round().to(torch.uint8))
         advance()
-    return renders
+    return PosedViews(images, T_world_cam.cpu())
+
+
+@torch.no_grad()
+def render_posemaps(
+    nerf: NeRFP, T_world_cam: Tensor, camera: Camera, features: str = 'pose_branch'
+) -> PoseMaps:
+    """PoseMaps at poses [N, 4, 4] on the whole grid of a camera; see `NeRFP.posemap`."""
+    device = next(nerf.parameters()).device
+    kept: PoseMaps | None = None
+    for start in range(0, len(T_world_cam), POSES_AT_ONCE):
+        part = slice(start, start + POSES_AT_ONCE)
+        seen = nerf.posemap(T_world_cam[part].to(device), camera, features=features)
+        if kept is None:
+            count, (cells, channels) = len(T_world_cam), seen.features.shape[1:]
+            kept = PoseMaps(
+                torch.empty(count, cells, channels, dtype=torch.float16),
+                torch.empty(count, cells, dtype=torch.float16),
+                torch.empty(count, cells),
+            )
+        kept.features[part] = seen.features
+        kept.opacity[part] = seen.opacity
+        kept.depth[part] = seen.depth
+    if kept is None:
+        raise ValueError('there is no pose to render a PoseMap at')
+    return kept
 
 
 @torch.no_grad()
@@ -113,7 +145,7 @@ def draw_views(
         good = torch.cat(
             [
                 shows_scene(nerf.posemap(part.to(device), grid_camera), nerf.scene.near_m).cpu()
-                for part in candidates.split(64)
+                for part in candidates.split(POSES_AT_ONCE)
             ]
         )
         drawn[left[good]] = candidates[good]

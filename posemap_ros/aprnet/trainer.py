@@ -4,8 +4,6 @@ renders.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +12,23 @@ from torch import Tensor
 
 from posemap_ros.aprnet.losses import image_loss, point_loss, pose_loss, posemap_loss, spread_loss
 from posemap_ros.aprnet.network import APRNet, Prediction, network_input
-from posemap_ros.aprnet.renders import Renders, draw_views, render_poses
+from posemap_ros.aprnet.renders import PosedViews
+from posemap_ros.aprnet.view_source import Examples, ViewSource
+from posemap_ros.device import mixed_precision
+from posemap_ros.distributed import data_parallel, share_of
 from posemap_ros.geometry import rotation_error_deg, translation_error
-from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
-from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.training_loop import train
 
 # Scene points farther than this many scene radii do not help to find a position.
 FAR_RADII = 4.0
 CHECKS = 10
-
-
-@dataclass
-class Photos:
-    """Posed photos in main memory, at APRNet's camera."""
-
-    images: Tensor  # [N, H, W, 3] uint8
-    T_world_cam: Tensor  # [N, 4, 4]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def part(self, index: slice) -> Photos:
-        """A run of the photos."""
-        return Photos(self.images[index], self.T_world_cam[index])
+# Reaches only the layers that predict the spread; small, so that it never fills the clipped
+# gradient.
+SPREAD_WEIGHT = 0.01
+MAX_GRADIENT_NORM = 10.0
 
 
 class BestWeights:
@@ -66,11 +54,12 @@ class BestWeights:
 def train_aprnet(
     net: APRNet,
     nerf: NeRFP,
-    photos: Photos,
-    held_out: Photos,
+    photos: PosedViews,
+    held_out: PosedViews,
     recipe: AprRecipe,
     seed: int,
-    work: Path,
+    renders: Path,
+    checkpoint: Path,
 ) -> None:
     """Train on ``photos``; end with the weights that did best on ``held_out``, which is never
     trained on.
@@ -81,57 +70,84 @@ def train_aprnet(
         photos, held_out: parts of the training split.
         recipe: sizes, schedule and loss weights.
         seed: of every random choice.
-        work: folder for renders and checkpoints, from which a stopped training resumes.
+        renders: folder where NeRF-P's views are kept.
+        checkpoint: file from which a stopped training resumes.
     """
     device = next(net.parameters()).device
     nerf.requires_grad_(False).eval()
     net.train()
-    view_camera = net.camera.resized(
-        round(net.camera.width * recipe.views.image_height / net.camera.height),
-        recipe.views.image_height,
-    )
-    histograms = luma_histogram(photos.images)
-    rays = net.camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3).to(device)
     weight = recipe.loss
+    use_views = weight.rvs > 0 and recipe.views.per_frame > 0
+    batch = share_of(recipe.batch)
+    real = batch // 2 if use_views else batch
+    rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)
+    grid, rays = rays.shape[:2], rays.reshape(-1, 3)
+    far_m = FAR_RADII * nerf.scene.radius_m
+    source = ViewSource(nerf, photos, net.camera, recipe, seed, renders)
+    real_examples = source.examples(photos)
+    at_photos = source.at_photos() if weight.image > 0 else None
 
-    def renders_of(name: str, draw: Callable[[], tuple[Tensor, Tensor]]) -> Renders:
-        """Renders at the poses and exposures that ``draw`` gives, or those an earlier run left."""
-        path = work / f'{name}.safetensors'
-        if not path.exists():
-            poses, exposures = draw()
-            with progress_bar(None, f'rendering {name}', len(poses), 'view') as bar:
-                render_poses(nerf, poses, exposures, view_camera, net.camera, bar.update).save(
-                    path
-                )
-        return Renders.load(path)
-
-    def draw_round(round_index: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(seed * 7919 + round_index)
-        repeated = photos.T_world_cam.repeat(recipe.views.per_frame, 1, 1)
-        poses = draw_views(
-            nerf,
-            repeated,
-            recipe.views.max_translation_m,
-            recipe.views.max_rotation_deg,
-            net.camera,
-            generator,
+    def supervise(
+        predicted: Prediction,
+        examples: Examples,
+        chosen: Tensor,
+        generator: torch.Generator,
+        rendering: bool,
+    ) -> Tensor:
+        """Losses of predictions for the examples ``chosen``."""
+        poses = examples.views.T_world_cam[chosen].to(device)
+        loss = weight.pose * pose_loss(predicted.T_world_cam, poses)
+        loss = loss + SPREAD_WEIGHT * spread_loss(
+            predicted.log_sigma, predicted.T_world_cam, poses
         )
-        # Any photo's exposure, so that the pose cannot be told from it.
-        exposures = histograms[torch.randint(len(histograms), (len(poses),), generator=generator)]
-        return poses, exposures
-
-    at_photos = renders_of('photos', lambda: (photos.T_world_cam, histograms))
-    drawn: dict[int, Renders] = {}  # at most one round
-
-    def views_at(index: int) -> Renders:
-        round_index = index // recipe.views.redraw_steps if recipe.views.redraw_steps else 0
-        if round_index not in drawn:
-            drawn.clear()
-            drawn[round_index] = renders_of(
-                f'views_{round_index:03d}', lambda: draw_round(round_index)
+        if weight.points > 0 and predicted.points is not None:
+            depth = examples.posemaps.depth[chosen].to(device)
+            loss = loss + weight.points * point_loss(
+                predicted.points, predicted.depths, poses, depth, rays, far_m
             )
-            (work / f'views_{round_index - 1:03d}.safetensors').unlink(missing_ok=True)
-        return drawn[round_index]
+        if weight.posemap > 0 and rendering:
+            cells = torch.randperm(len(rays), generator=generator)[: recipe.posemap_cells]
+            true = examples.posemaps.features[chosen][:, cells].float().to(device)
+            opacity = examples.posemaps.opacity[chosen][:, cells].float().to(device)
+            estimated = nerf.posemap(
+                predicted.T_world_cam, net.camera, cells.to(device), recipe.posemap_features
+            ).features
+            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity)
+        return loss
+
+    def losses(index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        rendering = index >= recipe.rendering_losses_from * recipe.steps
+        chosen = torch.randint(len(photos), (real,), generator=generator)
+        images = [network_input(photos.images[chosen].to(device), net.camera)]
+        if use_views:
+            views = source.synthetic(index)
+            drawn = torch.randint(len(views.views), (batch - real,), generator=generator)
+            images.append(network_input(views.views.images[drawn].to(device), net.camera))
+        # The jitter comes before the photos' renders join, which must stay comparable.
+        inputs = jitter_brightness(torch.cat(images), recipe.brightness_jitter, generator)
+        pairs = min(recipe.image_loss_batch, real) if weight.image > 0 and rendering else 0
+        if pairs:
+            counterparts = at_photos.images[chosen[:pairs]].to(device)
+            inputs = torch.cat([inputs, network_input(counterparts, net.camera)])
+        with mixed_precision(device):
+            taps, deep = net.backbone(inputs)
+        predicted = net.pose(deep[:batch].float())
+        named = {
+            'photos': supervise(
+                predicted.part(slice(0, real)), real_examples, chosen, generator, rendering
+            )
+        }
+        if use_views:
+            named['views'] = weight.rvs * supervise(
+                predicted.part(slice(real, None)), views, drawn, generator, rendering
+            )
+        if pairs:
+            window = random_window(grid, recipe.image_loss_window, generator)
+            with mixed_precision(device):
+                real_features = net.features([tap[:pairs] for tap in taps], window)
+                rendered_features = net.features([tap[batch:] for tap in taps], window)
+            named['features'] = weight.image * image_loss(real_features, rendered_features)
+        return named
 
     net.backbone.freeze(recipe.frozen_stages)
     backbone = [p for p in net.backbone.parameters() if p.requires_grad]
@@ -145,83 +161,42 @@ def train_aprnet(
     )
     best = BestWeights()
     check_every = max(1, recipe.steps // CHECKS)
-    use_views = weight.rvs > 0 and recipe.views.per_frame > 0
-    real = recipe.batch // 2 if use_views else recipe.batch
-
-    def supervise(
-        predicted: Prediction,
-        poses: Tensor,
-        renders: Renders,
-        chosen: Tensor,
-        generator: torch.Generator,
-        rendering: bool,
-    ) -> Tensor:
-        """Losses of predictions whose true poses are known, and rendered in ``renders`` at
-        ``chosen``.
-        """
-        loss = weight.pose * pose_loss(predicted.T_world_cam, poses)
-        loss = loss + 0.01 * spread_loss(predicted.log_sigma, predicted.T_world_cam, poses)
-        if weight.points > 0 and predicted.points is not None:
-            depth = renders.depth[chosen].to(device)
-            far = FAR_RADII * nerf.scene.radius_m
-            loss = loss + weight.points * point_loss(
-                predicted.points, predicted.depths, poses, depth, rays, far
-            )
-        if weight.posemap > 0 and rendering:
-            cells = torch.randperm(len(rays), generator=generator)[: recipe.posemap_cells]
-            true = renders.posemap[chosen][:, cells].float().to(device)
-            opacity = renders.opacity[chosen][:, cells].float().to(device)
-            estimated = nerf.posemap(predicted.T_world_cam, net.camera, cells.to(device)).features
-            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity)
-        return loss
+    parallel_losses = data_parallel(losses, net)
 
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        rendering = index >= recipe.rendering_losses_from * recipe.steps
-        chosen = torch.randint(len(photos), (real,), generator=generator)
-        batch = [network_input(photos.images[chosen].to(device), net.camera)]
-        if use_views:
-            views = views_at(index)
-            drawn_views = torch.randint(len(views), (recipe.batch - real,), generator=generator)
-            batch.append(network_input(views.rgb[drawn_views].to(device), net.camera))
-        images = jitter_brightness(torch.cat(batch), recipe.brightness_jitter, generator)
-        pairs = min(recipe.image_loss_batch, real) if weight.image > 0 and rendering else 0
-        if pairs:
-            counterparts = at_photos.rgb[chosen[:pairs]].to(device)
-            images = torch.cat([images, network_input(counterparts, net.camera)])
-        taps, deep = net.backbone(images)
-        predicted = net.pose(deep[: recipe.batch])
-        poses = photos.T_world_cam[chosen].to(device)
-        loss = supervise(
-            predicted.part(slice(0, real)), poses, at_photos, chosen, generator, rendering
-        )
-        if use_views:
-            poses = views.T_world_cam[drawn_views].to(device)
-            loss = loss + weight.rvs * supervise(
-                predicted.part(slice(real, None)), poses, views, drawn_views, generator, rendering
-            )
-        if pairs:
-            photo_features = net.features([tap[:pairs] for tap in taps])
-            render_features = net.features([tap[recipe.batch :] for tap in taps])
-            loss = loss + weight.image * image_loss(photo_features, render_features)
+        named = parallel_losses(index, generator)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+        sum(named.values()).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT_NORM)
         optimiser.step()
         if (index + 1) % check_every == 0 or index + 1 == recipe.steps:
             best.offer(median_error(net, held_out), net)
-        return {'loss': loss.item(), 'held out m': best.error}
+        return {**{k: v.item() for k, v in named.items()}, 'held out m': best.error}
 
-    train(
-        'APRNet',
-        recipe.steps,
-        step,
-        optimiser,
-        {'net': net, 'best': best},
-        work / 'aprnet.pt',
-        seed,
-    )
+    state = {'net': net, 'best': best}
+    train('APRNet', recipe.steps, step, optimiser, state, checkpoint, seed)
     net.load_state_dict(best.weights)
     net.eval()
+
+
+def random_window(
+    size: tuple[int, int], share: float, generator: torch.Generator
+) -> tuple[float, float, float, float]:
+    """A random part of an image whose sides are ``share`` of the image's.
+
+    Args:
+        size: height and width of the image in cells; the window begins and ends between them.
+
+    Returns:
+        top, left, height and width, as shares of the image's height and width.
+    """
+    corner, extent = [], []
+    for cells in size:
+        taken = max(1, round(share * cells))
+        first = int(torch.randint(cells - taken + 1, (1,), generator=generator))
+        corner.append(first / cells)
+        extent.append(taken / cells)
+    return (*corner, *extent)
 
 
 def jitter_brightness(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -247,7 +222,7 @@ def predict(net: APRNet, images: Tensor, batch: int = 16) -> Prediction:
     return Prediction.cat(parts)
 
 
-def median_error(net: APRNet, photos: Photos) -> float:
+def median_error(net: APRNet, photos: PosedViews) -> float:
     """Median translation error in metres plus a metre for each radian of the median rotation
     error.
     """

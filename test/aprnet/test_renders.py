@@ -1,12 +1,20 @@
-"""Renders kept for training: what they hold, that they survive the disk, which are drawn."""
+"""Renders for training: what they hold, that they survive the disk, which are drawn."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 from tiny_environment import CAMERA, circle_of_poses
 
-from posemap_ros.aprnet.renders import Renders, draw_views, render_poses, shows_scene
+from posemap_ros.aprnet.renders import (
+    InvalidRenders,
+    PosedViews,
+    draw_views,
+    render_posemaps,
+    render_views,
+    shows_scene,
+)
 from posemap_ros.environment import Environment
 from posemap_ros.geometry import rotation_error_deg
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
@@ -20,19 +28,35 @@ def nerf(pristine_environment: Path) -> NeRFP:
     return Environment.load(pristine_environment).load_nerf_p()
 
 
-def test_renders_are_what_nerf_p_shows(nerf: NeRFP, tmp_path: Path) -> None:
+def test_views_are_what_nerf_p_shows(nerf: NeRFP, tmp_path: Path) -> None:
     small, calls = CAMERA.resized(16, 12), []
-    renders = render_poses(nerf, POSES, HISTOGRAMS, small, CAMERA, lambda: calls.append(1))
-    assert len(renders) == len(calls) == 6
+    views = render_views(nerf, POSES, HISTOGRAMS, small, lambda: calls.append(1))
+    assert len(views) == len(calls) == 6
     with torch.no_grad():
         view = nerf.render_view(POSES[4], small, HISTOGRAMS[4])
-        posemap = nerf.posemap(POSES[4:5], CAMERA)
-    assert (renders.rgb[4] / 255.0 - view.rgb).abs().max() <= 0.5 / 255.0 + 1e-6
-    assert torch.allclose(renders.posemap[4].float(), posemap.features[0], atol=1e-3, rtol=1e-2)
-    assert torch.allclose(renders.depth[4], posemap.depth[0])
-    renders.save(tmp_path / 'renders.safetensors')
-    again = Renders.load(tmp_path / 'renders.safetensors')
-    assert all(torch.equal(a, b) for a, b in zip(vars(renders).values(), vars(again).values()))
+    assert (views.images[4] / 255.0 - view.rgb).abs().max() <= 0.5 / 255.0 + 1e-6
+    views.save(tmp_path / 'views.safetensors')
+    again = PosedViews.load(tmp_path / 'views.safetensors')
+    assert all(torch.equal(a, b) for a, b in zip(vars(views).values(), vars(again).values()))
+
+
+@pytest.mark.parametrize('features', ['pose_branch', 'trunk'])
+def test_posemaps_are_rendered_in_parts(nerf: NeRFP, monkeypatch, features: str) -> None:
+    monkeypatch.setattr('posemap_ros.aprnet.renders.POSES_AT_ONCE', 4)
+    kept = render_posemaps(nerf, POSES, CAMERA, features)
+    with torch.no_grad():
+        whole = nerf.posemap(POSES, CAMERA, features=features)
+    assert torch.allclose(kept.features.float(), whole.features, atol=1e-3, rtol=1e-2)
+    assert torch.allclose(kept.opacity.float(), whole.opacity, atol=1e-3)
+    assert torch.allclose(kept.depth, whole.depth)
+
+
+@pytest.mark.parametrize('damage', ['', 'text', 'other tensors'])
+def test_damaged_renders_are_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / 'photos.safetensors'
+    path.write_bytes(save({'a': torch.zeros(1)}) if damage == 'other tensors' else damage.encode())
+    with pytest.raises(InvalidRenders, match='photos.safetensors.*remove it'):
+        PosedViews.load(path)
 
 
 def test_blocked_and_empty_views_are_told_from_good_ones() -> None:

@@ -1,0 +1,119 @@
+"""Where APRNet's training takes NeRF-P's views from, and the PoseMaps that its losses compare
+with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from posemap_ros.aprnet.renders import (
+    PosedViews,
+    PoseMaps,
+    draw_views,
+    render_posemaps,
+    render_views,
+)
+from posemap_ros.camera import Camera
+from posemap_ros.distributed import is_first, wait_for_all
+from posemap_ros.nerf_p.exposure import luma_histogram
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.progress import progress_bar
+from posemap_ros.recipe import AprRecipe
+
+
+@dataclass
+class Examples:
+    """Images that APRNet learns from; the PoseMaps where they were taken, if a loss needs them."""
+
+    views: PosedViews
+    posemaps: PoseMaps | None
+
+
+class ViewSource:
+    """Renders of NeRF-P for one training: those at the photos' poses, and synthetic ones near
+    them, drawn anew every so many steps. What is rendered is kept in a folder for the next run.
+
+    Args:
+        nerf: frozen.
+        photos: that APRNet is trained on.
+        grid_camera: APRNet's input camera.
+        recipe: of the views and of the losses that need them.
+        seed: of the poses that are drawn.
+        folder: where the renders are kept.
+    """
+
+    def __init__(
+        self,
+        nerf: NeRFP,
+        photos: PosedViews,
+        grid_camera: Camera,
+        recipe: AprRecipe,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        self.nerf, self.photos, self.recipe = nerf, photos, recipe
+        self.grid_camera, self.seed, self.folder = grid_camera, seed, folder
+        height = recipe.views.image_height
+        self.camera = grid_camera.resized(
+            round(grid_camera.width * height / grid_camera.height), height
+        )
+        self.histograms = luma_histogram(photos.images)
+        self._round = -1
+        self._synthetic: Examples
+
+    def examples(self, views: PosedViews) -> Examples:
+        """Images together with the PoseMaps at their poses, if a loss compares with those."""
+        loss = self.recipe.loss
+        if loss.posemap == 0 and loss.points == 0:
+            return Examples(views, None)
+        return Examples(
+            views,
+            render_posemaps(
+                self.nerf, views.T_world_cam, self.grid_camera, self.recipe.posemap_features
+            ),
+        )
+
+    def at_photos(self) -> PosedViews:
+        """What NeRF-P shows where the photos were taken, in their exposure."""
+        return self._kept('photos', lambda: (self.photos.T_world_cam, self.histograms))
+
+    def synthetic(self, step: int) -> Examples:
+        """The synthetic views (RVS) that are trained on in a step."""
+        redraw = self.recipe.views.redraw_steps
+        number = step // redraw if redraw else 0
+        if number != self._round:
+            views = self._kept(f'views_{number:03d}', lambda: self._draw(number))
+            self._round, self._synthetic = number, self.examples(views)
+            # Only the round in use is kept: there can be hundreds.
+            if is_first():
+                (self.folder / f'views_{number - 1:03d}.safetensors').unlink(missing_ok=True)
+        return self._synthetic
+
+    def _draw(self, number: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(self.seed * 7919 + number)
+        views = self.recipe.views
+        poses = draw_views(
+            self.nerf,
+            self.photos.T_world_cam.repeat(views.per_frame, 1, 1),
+            views.max_translation_m,
+            views.max_rotation_deg,
+            self.grid_camera,
+            generator,
+        )
+        # Any photo's exposure, so that the pose cannot be told from it.
+        chosen = torch.randint(len(self.histograms), (len(poses),), generator=generator)
+        return poses, self.histograms[chosen]
+
+    def _kept(self, name: str, draw: Callable[[], tuple[Tensor, Tensor]]) -> PosedViews:
+        path = self.folder / f'{name}.safetensors'
+        if is_first() and not path.exists():
+            poses, histograms = draw()
+            with progress_bar(None, f'rendering {name}', len(poses), 'view') as bar:
+                render_views(self.nerf, poses, histograms, self.camera, bar.update).save(path)
+        wait_for_all()
+        return PosedViews.load(path)

