@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posemap_ros.device import mixed_precision
 from posemap_ros.nerf_p.encodings import DIRECTION_FEATURES, encode_direction
 from posemap_ros.nerf_p.scene import SceneFrame
 
@@ -52,11 +53,10 @@ class ProposalField(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """World points [..., 3] -> density [...] in 1/m."""
-        flat = self.scene.normalise(points).reshape(-1, 3)
-        return (
-            trunc_exp(self.density(self.planes(flat))).reshape(points.shape[:-1])
-            / self.scene.radius_m
-        )
+        feature = self.planes(self.scene.normalise(points).reshape(-1, 3))
+        with mixed_precision(points.device):
+            out = self.density(feature)
+        return trunc_exp(out.to(points)).reshape(points.shape[:-1]) / self.scene.radius_m
 
 
 class GridField(nn.Module):
@@ -87,17 +87,20 @@ class GridField(nn.Module):
         """World points [..., 3] -> density [...] in 1/m, position-only feature [...,
         feature_width].
         """
-        flat = self.scene.normalise(points).reshape(-1, 3)
-        out = self.trunk(self.planes(flat)).reshape(*points.shape[:-1], -1)
+        feature = self.planes(self.scene.normalise(points).reshape(-1, 3))
+        with mixed_precision(points.device):
+            out = self.trunk(feature)
+        out = out.to(points).reshape(*points.shape[:-1], -1)
         return trunc_exp(out[..., 0]) / self.scene.radius_m, out[..., 1:]
 
     def colours(self, feature: Tensor, directions: Tensor, code: Tensor) -> Tensor:
         """Features [..., feature_width] seen along unit directions [..., 3] under appearance codes
         [..., code_width] -> RGB [..., 3] in [0, 1].
         """
-        return torch.sigmoid(
-            self.colour(torch.cat([feature, encode_direction(directions), code], dim=-1))
-        )
+        inputs = torch.cat([feature, encode_direction(directions), code], dim=-1)
+        with mixed_precision(inputs.device):
+            out = self.colour(inputs)
+        return torch.sigmoid(out.to(inputs))
 
 
 class _TruncExp(torch.autograd.Function):

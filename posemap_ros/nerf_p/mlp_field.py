@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posemap_ros.device import mixed_precision
 from posemap_ros.nerf_p.encodings import positional_encoding
 from posemap_ros.nerf_p.scene import SceneFrame
 
@@ -64,18 +65,21 @@ class MlpField(nn.Module):
         feature_width].
         """
         encoded = positional_encoding(2.0 * self.scene.normalise(points), POSITION_FREQUENCIES)
-        x = encoded
-        for index, layer in enumerate(self.trunk):
-            x = layer(torch.cat([encoded, x], dim=-1) if index == SKIP else x).relu()
-        density = F.softplus(self.density(x))[..., 0] / self.scene.radius_m
-        return density, self.feature(x)
+        with mixed_precision(points.device):
+            x = encoded
+            for index, layer in enumerate(self.trunk):
+                x = layer(torch.cat([encoded.to(x), x], dim=-1) if index == SKIP else x).relu()
+            density, feature = self.density(x)[..., 0], self.feature(x)
+        return F.softplus(density.to(points)) / self.scene.radius_m, feature.to(points)
 
     def colours(self, feature: Tensor, directions: Tensor, code: Tensor) -> Tensor:
         """Features [..., feature_width] seen along unit directions [..., 3] under appearance codes
         [..., code_width] -> RGB [..., 3] in [0, 1].
         """
         seen = positional_encoding(directions, DIRECTION_FREQUENCIES)
-        return torch.sigmoid(self.colour(torch.cat([feature, seen, code], dim=-1)))
+        with mixed_precision(feature.device):
+            out = self.colour(torch.cat([feature, seen, code], dim=-1))
+        return torch.sigmoid(out.to(feature))
 
     def transient(self, feature: Tensor, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What one image shows besides the static scene, from features [..., feature_width] and
@@ -85,6 +89,8 @@ class MlpField(nn.Module):
             density [...] in 1/m, RGB [..., 3] in [0, 1], and beta [...] > 0, the standard
             deviation of the image's colour there.
         """
-        out = self.transient_out(self.transient_trunk(torch.cat([feature, code], dim=-1)))
+        with mixed_precision(feature.device):
+            out = self.transient_out(self.transient_trunk(torch.cat([feature, code], dim=-1)))
+        out = out.to(feature)
         density = F.softplus(out[..., 0]) / self.scene.radius_m
         return density, torch.sigmoid(out[..., 1:4]), F.softplus(out[..., 4])

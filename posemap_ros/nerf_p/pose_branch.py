@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from posemap_ros.device import mixed_precision
 from posemap_ros.geometry import make_pose, project_to_so3
+from posemap_ros.nerf_p.rendering import composite
 
 POSEMAP_CHANNELS = 256
 POSEMAP_STRIDE = 16
@@ -33,7 +34,9 @@ class PoseBranch(nn.Module):
         """Trunk features [R, S, feature_width] under rendering weights [R, S] -> pose features [R,
         256].
         """
-        hidden = torch.einsum('rs,rsc->rc', weights, self.encoder(feature))
+        with mixed_precision(feature.device):
+            hidden = self.encoder(feature)
+        hidden = composite(weights, hidden.to(feature))
         return hidden @ self.output.weight.t() + weights.sum(-1, keepdim=True) * self.output.bias
 
 

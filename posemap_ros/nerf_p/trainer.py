@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from posemap_ros.camera import Camera
+from posemap_ros.distributed import data_parallel, share_of
 from posemap_ros.geometry import invert_pose, perturb_poses
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -40,12 +41,14 @@ def train_render_branch(
     parameters = [p for p in nerf.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=recipe.learning_rate, eps=1e-15, fused=True)
 
+    losses = data_parallel(nerf.loss, nerf)
+
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        count = (recipe.rays_per_step,)
+        count = (share_of(recipe.rays_per_step),)
         image = torch.randint(len(pixels), count, generator=generator).to(device)
         pixel = torch.randint(len(rays), count, generator=generator).to(device)
         directions = (poses[image, :3, :3] @ rays[pixel][:, :, None])[..., 0]
-        loss, photometric = nerf.loss(
+        loss, photometric = losses(
             poses[image, :3, 3],
             directions,
             histograms[image],
@@ -88,15 +91,21 @@ def train_pose_branch(
     optimiser = torch.optim.Adam(parameters, lr=recipe.pose_learning_rate, fused=True)
     T_scene_world = invert_pose(nerf.scene.T_world_scene).to(device)
 
-    def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        chosen = torch.randint(len(T_world_cam), (recipe.pose_batch,), generator=generator)
-        poses = perturb_poses(
-            T_world_cam[chosen], max_translation_m, max_rotation_deg, generator
-        ).to(device)
+    def pose_loss(poses: Tensor) -> Tensor:
         true = T_scene_world @ poses
         rotation, position = decoder(nerf.posemap(poses, grid_camera).features)
         loss = (rotation - true[:, :3, :3]).square().sum((1, 2)).mean()
-        loss = loss + (position - true[:, :3, 3]).square().sum(1).mean()
+        return loss + (position - true[:, :3, 3]).square().sum(1).mean()
+
+    losses = data_parallel(pose_loss, nerf.pose_branch, decoder)
+
+    def step(index: int, generator: torch.Generator) -> dict[str, float]:
+        count = (share_of(recipe.pose_batch),)
+        chosen = torch.randint(len(T_world_cam), count, generator=generator)
+        poses = perturb_poses(
+            T_world_cam[chosen], max_translation_m, max_rotation_deg, generator
+        ).to(device)
+        loss = losses(poses)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
