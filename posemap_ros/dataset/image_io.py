@@ -16,6 +16,8 @@ from posemap_ros.files import atomic_write
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 _LARGEST_PIXELS = 100_000_000
+_LARGEST_FILE = 512 * 2**20
+_HEADER_BYTES = 2**16
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -43,14 +45,16 @@ def decode_image(data: bytes, name: str, size: tuple[int, int] | None = None) ->
 
 def read_image_size(path: Path) -> tuple[int, int]:
     """(width, height) of the JPEG or PNG file, as it is stored."""
-    return image_size(_read_bytes(path), str(path))
+    head = _read_bytes(path, _HEADER_BYTES)
+    # Metadata before the size may be longer than is usual.
+    return image_size(head if _find_size(head) else _read_bytes(path), str(path))
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
     """(width, height) from the header of a JPEG or PNG file's content."""
     if not data:
         raise ImageError(f'{name}: the file is empty')
-    size = _png_size(data) if data.startswith(b'\x89PNG\r\n\x1a\n') else _jpeg_size(data)
+    size = _find_size(data)
     if size is None:
         raise ImageError(f'{name}: not a JPEG or PNG image, or cut short')
     if not 0 < size[0] * size[1] <= _LARGEST_PIXELS:
@@ -77,11 +81,20 @@ def write_image(path: Path, image: np.ndarray) -> None:
         temporary.write_bytes(data)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, most: int = _LARGEST_FILE + 1) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open('rb') as file:
+            data = file.read(most)
     except OSError as error:
         raise ImageError(f'{path}: cannot be read: {error.strerror}') from None
+    if len(data) > _LARGEST_FILE:
+        raise ImageError(f'{path}: a file of more than {_LARGEST_FILE >> 20} MB is refused')
+    return data
+
+
+def _find_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) from a header, which may be cut off behind it; None if it is not there."""
+    return _png_size(data) if data.startswith(b'\x89PNG\r\n\x1a\n') else _jpeg_size(data)
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:

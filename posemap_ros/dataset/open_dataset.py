@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posemap_ros.dataset import seven_scenes, transforms_json
+from posemap_ros.dataset import cambridge, colmap, seven_scenes, transforms_json, tum
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.posed_images import PosedImages
 
 # Each is a module with recognises(root) -> bool and read(root) -> PosedImages, and to add one is
 # to add it here. The first that recognises a folder reads it: our own form comes first, because
 # what was converted to it often lies beside what it came from.
-READERS = {'transforms': transforms_json, '7scenes': seven_scenes}
+READERS = {
+    'transforms': transforms_json,
+    '7scenes': seven_scenes,
+    'cambridge': cambridge,
+    'tum': tum,
+    'colmap': colmap,
+}
 
 
 def open_dataset(

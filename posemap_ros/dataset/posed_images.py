@@ -49,6 +49,19 @@ class PosedImages:
     frames: tuple[PosedFrame, ...]
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        root: Path,
+        frames: Iterable[PosedFrame],
+        parts: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> PosedImages:
+        """Of frames that each have a camera; the typical one stands for all."""
+        frames = tuple(frames)
+        if not frames:
+            raise DatasetError(f'{root}: the dataset has no frames')
+        return cls(root, _typical(frame.camera for frame in frames), frames, parts or {})
+
     def __post_init__(self) -> None:
         if not self.frames:
             raise DatasetError(f'{self.root}: the dataset has no frames')
@@ -110,8 +123,8 @@ class PosedImages:
         return replace(self, frames=tuple(self.frames[i] for i in chosen))
 
 
-def typical_camera(cameras: Iterable[Camera]) -> Camera:
-    """The camera that stands for all: of the most frequent image size, that of median angle."""
+def _typical(cameras: Iterable[Camera]) -> Camera:
+    """Of the most frequent image size, the camera whose focal length is the median."""
     cameras = list(cameras)
     (size, _), *_ = Counter((camera.width, camera.height) for camera in cameras).most_common(1)
     alike = [camera for camera in cameras if (camera.width, camera.height) == size]

@@ -1,12 +1,14 @@
 """Microsoft 7-Scenes (Shotton et al., CVPR 2013): seq-*/frame-*.color.png and .pose.txt.
 
 Poses are camera to world, metres, OpenCV axes. The dataset comes without intrinsics: the colour
-camera's focal length is about 525 px at 640x480 (585 is the depth camera's).
+camera's focal length is about 525 px at 640x480 (585 is the depth camera's). Beside the sequences,
+TrainSplit.txt and TestSplit.txt name those of each part ('sequence1' is seq-01).
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from posemap_ros.camera import Camera
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
+from posemap_ros.dataset.listed_files import read_listing
 from posemap_ros.dataset.pose_matrix import checked_pose
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 
@@ -59,7 +62,24 @@ def read(root: Path) -> PosedImages:
         if not frames:
             raise DatasetError(f'{note}; no frame remains')
         _logger.warning(note)
-    return PosedImages(root, _camera(images[0]), tuple(frames))
+    return PosedImages(root, _camera(images[0]), tuple(frames), _read_parts(root, frames))
+
+
+def _read_parts(root: Path, frames: list[PosedFrame]) -> dict[str, tuple[str, ...]]:
+    parts = {}
+    for part, path in (('train', root / 'TrainSplit.txt'), ('test', root / 'TestSplit.txt')):
+        if not path.is_file():
+            continue
+        numbers = {int(number) for number in re.findall(r'\d+', read_listing(path))}
+        names = (frame.name for frame in frames if _sequence_number(frame.name) in numbers)
+        if names := tuple(names):
+            parts[part] = names
+    return parts
+
+
+def _sequence_number(name: str) -> int | None:
+    found = re.match(r'seq-(\d+)/', name)
+    return int(found[1]) if found else None
 
 
 def _camera(image: Path) -> Camera:

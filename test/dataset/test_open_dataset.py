@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,13 +107,88 @@ def test_instant_ngps_angle_of_view_is_enough(tmp_path):
     assert (camera.fx, camera.fy) == pytest.approx((40, 40))
 
 
-def test_frames_may_repeat_the_shared_intrinsics_but_not_change_them(tmp_path):
+def test_a_frame_may_have_its_own_intrinsics(tmp_path):
     write_own(tmp_path)
-    edit(tmp_path, lambda content: content['frames'][2].update(fl_x=30.5))
-    assert len(open_dataset(tmp_path)) == 4
-    edit(tmp_path, lambda content: content['frames'][2].update(fl_x=31))
-    with pytest.raises(DatasetError, match='images/000002 has other intrinsics'):
-        open_dataset(tmp_path)
+    edit(tmp_path, lambda content: content['frames'][1].update(fl_x=30.5))
+    own = {'fl_x': 31, 'k1': 0.1, 'camera_model': 'OPENCV'}
+    edit(tmp_path, lambda content: content['frames'][2].update(own))
+    dataset = open_dataset(tmp_path)
+    assert dataset.camera == CAMERA
+    assert [dataset.camera_of(i) for i in (0, 1, 3)] == [CAMERA] * 3
+    assert dataset.camera_of(2) == Camera(
+        32, 24, 31, 30.25, 16.5, 12.25, 'plumb_bob', (0.1, 0, 0, 0, 0)
+    )
+
+
+def test_several_cameras_are_written_where_nerfstudio_looks_for_them(tmp_path):
+    """It reads what is given for all frames, and only else what a frame says."""
+    write_own(tmp_path)
+    own = [replace(CAMERA, fx=f) for f in (30, 31, 31, 33)]
+    frames = [
+        replace(frame, camera=camera)
+        for frame, camera in zip(open_dataset(tmp_path).frames, own, strict=True)
+    ]
+    write_transforms_json(tmp_path, CAMERA, frames)
+    content = json.loads((tmp_path / 'transforms.json').read_text())
+    assert set(content) == {'camera_model', 'frames'}
+    assert [frame['fl_x'] for frame in content['frames']] == [30, 31, 31, 33]
+    dataset = open_dataset(tmp_path)
+    assert [dataset.camera_of(i) for i in range(4)] == own and dataset.camera == own[1]
+
+
+def test_images_that_are_missing_are_left_out_and_counted(tmp_path, caplog):
+    write_own(tmp_path)
+    for i in (1, 2):
+        (tmp_path / 'images' / f'{i:06d}.png').unlink()
+    with caplog.at_level(logging.WARNING):
+        dataset = open_dataset(tmp_path)
+    assert dataset.names == ['images/000000', 'images/000003']
+    assert len(caplog.records) == 1 and '2 images (images/000001, images/000002)' in caplog.text
+    np.testing.assert_allclose(dataset.poses[1], pose(3), atol=1e-15)
+
+
+def test_blender_scenes_leave_out_the_ending_and_come_in_parts(tmp_path):
+    """As NeRF's synthetic scenes: transforms_train.json, ./train/r_0, one angle of view."""
+    for part, n in (('train', 3), ('test', 2)):
+        (tmp_path / part).mkdir()
+        entries = []
+        for i in range(n):
+            write_image(tmp_path / part / f'r_{i}.png', np.zeros((24, 32, 3), np.uint8))
+            entries.append({'file_path': f'./{part}/r_{i}', 'rotation': 0.1,
+                            'transform_matrix': np.eye(4).tolist()})  # fmt: skip
+        (tmp_path / f'transforms_{part}.json').write_text(
+            json.dumps({'camera_angle_x': 2 * np.arctan(16 / 40), 'frames': entries})
+        )
+    dataset = open_dataset(tmp_path)
+    assert dataset.names == ['train/r_0', 'train/r_1', 'train/r_2', 'test/r_0', 'test/r_1']
+    assert dataset.camera.fx == pytest.approx(40) and dataset.load(4).shape == (24, 32, 3)
+    assert open_part(tmp_path, 'train').names == dataset.names[:3]
+    assert open_part(tmp_path, 'test').names == dataset.names[3:]
+
+
+def test_what_nerfstudio_did_to_the_poses_is_undone(tmp_path):
+    """Its own poses are scale * (applied_transform @ pose of the source)."""
+    write_own(tmp_path)
+    applied = np.array([[0, 1, 0, 0.5], [1, 0, 0, -2], [0, 0, -1, 3], [0, 0, 0, 1.0]])
+
+    def apply(content):
+        for frame in content['frames']:
+            T = applied @ frame['transform_matrix']
+            T[:3, 3] *= 0.25
+            frame['transform_matrix'] = T.tolist()
+        content.update(applied_transform=applied[:3].tolist(), applied_scale=0.25)
+
+    edit(tmp_path, apply)
+    np.testing.assert_allclose(
+        open_dataset(tmp_path).poses, [pose(i) for i in range(4)], atol=1e-12
+    )
+
+
+def test_nerfstudios_own_division_is_followed(tmp_path):
+    write_own(tmp_path)
+    names = [f'images/{i:06d}.png' for i in range(4)]
+    edit(tmp_path, lambda c: c.update(train_filenames=names[:3], test_filenames=names[3:]))
+    assert open_part(tmp_path, 'test').names == ['images/000003']
 
 
 @pytest.mark.parametrize(
@@ -125,7 +201,11 @@ def test_frames_may_repeat_the_shared_intrinsics_but_not_change_them(tmp_path):
         (lambda c: c['frames'][1].update(file_path='../../x.jpg'), 'outside the dataset'),
         (lambda c: c['frames'][1].update(file_path='/etc/x.jpg'), 'outside the dataset'),
         (lambda c: c['frames'][1].update(file_path='images/a.exr'), 'not a .jpg or .png'),
-        (lambda c: c['frames'][1].update(file_path='a/9.png'), r'1 image \(a/9\) is listed'),
+        (lambda c: [f.update(file_path=f['file_path'][1:]) for f in c['frames']], '4 images .*n'),
+        (lambda c: c['frames'][1].update(file_path='..\\..\\x.jpg'), 'outside the dataset'),
+        (lambda c: c.update(applied_scale=0), 'applied_scale'),
+        (lambda c: c.update(applied_transform=[[1, 2]]), 'applied_transform'),
+        (lambda c: c.update(train_filenames='all'), 'train_filenames'),
         (lambda c: c['frames'][1].update(file_path='images/000000.png'), 'more than once'),
         (lambda c: c['frames'][1].update(stamp_ns='now'), 'stamp_ns'),
         (lambda c: c['frames'][1]['transform_matrix'][0].__setitem__(0, float('nan')), 'NaN'),
@@ -172,6 +252,16 @@ def test_frames_where_tracking_was_lost_are_left_out_with_a_warning(tmp_path, ca
         dataset = open_dataset(tmp_path)
     assert len(dataset) == 5
     assert '1 frame (seq-01/frame-000001) is left out' in caplog.text
+
+
+def test_the_sequences_of_each_part_are_those_of_the_authors(tmp_path):
+    """A scene's TrainSplit.txt and TestSplit.txt, as they come: CRLF, no zeros before numbers."""
+    write_seven_scenes(tmp_path, sequences=12, frames=1)
+    (tmp_path / 'TrainSplit.txt').write_bytes(b'sequence1\r\nsequence12\r\n')
+    (tmp_path / 'TestSplit.txt').write_bytes(b'sequence3\r\nsequence14\r\n')
+    train = ['seq-01/frame-000000', 'seq-12/frame-000000']
+    assert open_part(tmp_path, 'train').names == train
+    assert open_part(tmp_path, 'test').names == ['seq-03/frame-000000']
 
 
 def test_all_tracking_lost(tmp_path):

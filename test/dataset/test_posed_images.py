@@ -7,7 +7,6 @@ import pytest
 from posemap_ros.camera import Camera, CameraMismatch
 from posemap_ros.dataset import DatasetError, ImageError, PosedFrame, PosedImages
 from posemap_ros.dataset.image_io import write_image
-from posemap_ros.dataset.posed_images import typical_camera
 
 CAMERA = Camera(32, 24, 30, 30, 16, 12)
 
@@ -103,7 +102,14 @@ def test_a_frame_whose_camera_saw_too_little_is_named(tmp_path):
         )
 
 
-def test_the_typical_camera_is_the_median_of_the_commonest_size():
+def test_the_camera_that_stands_for_all_is_the_median_of_the_commonest_size():
     upright = Camera(24, 32, 31, 31, 12, 16)
-    cameras = [Camera(32, 24, f, f, 16, 12) for f in (35, 30, 31)]
-    assert typical_camera([upright, *cameras, upright]) == cameras[2]
+    cameras = [upright, *(Camera(32, 24, f, f, 16, 12) for f in (35, 30, 31)), upright]
+    named = frames('/d', *'abcde')
+    dataset = PosedImages.of(
+        Path('/d'), [replace(f, camera=c) for f, c in zip(named, cameras, strict=True)]
+    )
+    assert dataset.camera == cameras[3]
+    assert dataset.select(['b']).camera == cameras[3]
+    with pytest.raises(DatasetError, match='no frames'):
+        PosedImages.of(Path('/d'), [])

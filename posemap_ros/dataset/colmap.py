@@ -1,0 +1,126 @@
+"""COLMAP models (Schoenberger and Frahm, CVPR 2016): sparse/0 and images/, text or binary.
+
+Read by pycolmap, which knows all versions of the format. Poses are inverted to camera to world;
+axes and principal point count as ours do. A model from images alone has no scale of its own: here
+its unit is taken for a metre.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posemap_ros.camera import Camera, InvalidCamera
+from posemap_ros.dataset.errors import DatasetError
+from posemap_ros.dataset.listed_files import frame_name, image_path, leave_out_missing
+from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+
+if TYPE_CHECKING:
+    import pycolmap
+
+# Ours for each of COLMAP's, whose coefficients come in the same order; missing ones are zero.
+_MODELS = {
+    **dict.fromkeys(('SIMPLE_PINHOLE', 'PINHOLE'), ('none', 0)),
+    **dict.fromkeys(('SIMPLE_RADIAL', 'RADIAL', 'OPENCV'), ('plumb_bob', 4)),
+    'FULL_OPENCV': ('rational_polynomial', 8),
+    **dict.fromkeys(
+        (
+            'SIMPLE_FISHEYE',
+            'FISHEYE',
+            'SIMPLE_RADIAL_FISHEYE',
+            'RADIAL_FISHEYE',
+            'OPENCV_FISHEYE',
+        ),
+        ('equidistant', 4),
+    ),
+}
+
+
+def recognises(root: Path) -> bool:
+    """Is there a model of COLMAP?"""
+    return bool(_models(root))
+
+
+def read(root: Path) -> PosedImages:
+    """The registered images, by name; with their cameras.
+
+    Of several models, which COLMAP makes where it cannot connect the images, the largest is read.
+    """
+    models = _models(root)
+    if not models:
+        raise DatasetError(f'{root}: there is no sparse/0 with cameras and images in it')
+    path = max(models, key=_size)
+    model = _load(path)
+    cameras = {id: _camera(camera, path) for id, camera in model.cameras.items()}
+    folder = root / 'images' if (root / 'images').is_dir() else root
+    frames = []
+    for image in sorted(model.images.values(), key=lambda image: image.name):
+        if not image.has_pose:
+            continue
+        file = image_path(folder, image.name, str(path))
+        T = np.eye(4)
+        T[:3] = image.cam_from_world().inverse().matrix()
+        name, camera = frame_name(folder, file), cameras[image.camera_id]
+        frames.append(PosedFrame(name, file, T, camera=camera))
+    if not frames:
+        raise DatasetError(f'{path}: no image is registered')
+    return PosedImages.of(root, leave_out_missing(frames, path))
+
+
+def _models(root: Path) -> list[Path]:
+    """The folders sparse/0, sparse/1, ...; or the model without a number, or the root itself."""
+    sparse = root / 'sparse' if (root / 'sparse').is_dir() else root / 'colmap' / 'sparse'
+    return [path for path in (*sorted(sparse.glob('[0-9]*')), sparse, root) if _size(path)]
+
+
+def _size(model: Path) -> int:
+    """Bytes of the list of images, 0 if there is no model."""
+    for ending in ('.bin', '.txt'):
+        cameras, images = model / f'cameras{ending}', model / f'images{ending}'
+        if cameras.is_file() and images.is_file():
+            return images.stat().st_size
+    return 0
+
+
+def _load(path: Path) -> pycolmap.Reconstruction:
+    try:
+        import pycolmap  # here, because nothing else needs it
+    except ImportError:
+        raise DatasetError(
+            f'{path}: COLMAP models are read by pycolmap, which is not installed: '
+            'pip install pycolmap'
+        ) from None
+    try:
+        return pycolmap.Reconstruction(path)
+    except (ValueError, IndexError, RuntimeError, MemoryError) as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        raise DatasetError(f'{path}: no whole COLMAP model: {first_line}') from None
+
+
+def _camera(camera: pycolmap.Camera, path: Path) -> Camera:
+    name = camera.model.name
+    if name not in _MODELS:
+        raise DatasetError(
+            f'{path}: cameras of the model {name} are not supported; undistort the images with '
+            f'colmap image_undistorter, or use one of {", ".join(_MODELS)}'
+        )
+    model, count = _MODELS[name]
+    coefficients = [float(camera.params[i]) for i in camera.extra_params_idxs()]
+    distortion = (*coefficients, *[0.0] * (count - len(coefficients)))
+    if model != 'equidistant' and not any(distortion):
+        model, distortion = 'none', ()
+    try:
+        return Camera(
+            camera.width,
+            camera.height,
+            camera.focal_length_x,
+            camera.focal_length_y,
+            camera.principal_point_x,
+            camera.principal_point_y,
+            model,
+            distortion,
+        )
+    except InvalidCamera as error:
+        raise DatasetError(f'{path}: camera {camera.camera_id}: {error}') from None
