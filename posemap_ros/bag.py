@@ -1,19 +1,27 @@
-"""Reading rosbag2 recordings (mcap, sqlite3, zstd) without ROS."""
+"""Reading recordings without ROS: rosbag2 (mcap, sqlite3, zstd, in parts) and ROS 1 (.bag)."""
 
 from __future__ import annotations
 
+import errno
+import heapq
+import re
 import struct
+import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rosbags.rosbag2 import Reader
+from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
-STORAGE_SUFFIXES = ('.mcap', '.db3')
+ROS1_SUFFIX = '.bag'
+STORAGE_SUFFIXES = ('.mcap', '.db3', ROS1_SUFFIX)
+_LARGEST_METADATA = 16 << 20  # bytes; a recording of a week has less
+_TYPES = {'tf/msg/tfMessage': 'tf2_msgs/msg/TFMessage'}  # ROS 1 had the same under an older name
 
 
 class BagError(ValueError):
@@ -39,56 +47,68 @@ class Bag:
         self.path = Path(path)
 
     def __enter__(self) -> Bag:
-        storage = _find_storage(self.path)
-        try:
-            self._reader = Reader(storage)
-            self._reader.open()
-        except Exception as error:  # whatever a damaged file makes a parser raise
-            raise self._unreadable(error) from error
-        counts: dict[tuple[str, str], int] = {}
-        for connection in self._reader.connections:
-            key = (connection.topic, connection.msgtype)
-            counts[key] = counts.get(key, 0) + connection.msgcount
-        self.topics = {name: Topic(name, kind, n) for (name, kind), n in sorted(counts.items())}
-        if not any(topic.count for topic in self.topics.values()):
-            self._reader.close()
-            raise BagError(f'{self.path}: the bag is empty, it holds no messages')
+        parts = _find_parts(self.path)
+        self._is_ros1 = parts[0].suffix == ROS1_SUFFIX
+        self._readers = []
+        with ExitStack() as stack:
+            for part in parts:
+                reader = _open(part)
+                stack.callback(reader.close)
+                self._readers.append(reader)
+            counts: dict[tuple[str, str], int] = {}
+            for connection in (c for reader in self._readers for c in reader.connections):
+                key = (connection.topic, _TYPES.get(connection.msgtype, connection.msgtype))
+                counts[key] = counts.get(key, 0) + connection.msgcount
+            self.topics = {
+                name: Topic(name, kind, count) for (name, kind), count in sorted(counts.items())
+            }
+            if not any(topic.count for topic in self.topics.values()):
+                raise BagError(f'{self.path}: the bag is empty, it holds no messages')
+            self._open_readers = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self._open_readers.close()
 
     @property
     def span_ns(self) -> tuple[int, int]:
         """When the first and the last message were recorded."""
-        return self._reader.start_time, self._reader.end_time
+        readers = [reader for reader in self._readers if reader.message_count]
+        return min(r.start_time for r in readers), max(r.end_time for r in readers)
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """(topic, serialized message) of these topics, in the order of recording."""
-        connections = [c for c in self._reader.connections if c.topic in topics]
-        if not connections:
-            return
-        messages = self._reader.messages(connections)
+        streams = []
+        for reader in self._readers:
+            # An empty list would mean all topics.
+            if connections := [c for c in reader.connections if c.topic in topics]:
+                streams.append(reader.messages(connections))
+        messages = heapq.merge(*streams, key=lambda message: message[1])
         while True:
             try:
                 connection, _, data = next(messages)
             except StopIteration:
                 return
             except Exception as error:
-                raise self._unreadable(error) from error
+                raise _unreadable(self.path, error) from error
             yield connection.topic, data
 
     def parse(self, topic: str, data: bytes) -> Any:
         """The message; its fields are as in rclpy."""
+        kind = self.topics[topic].type
         try:
-            return _message_types().deserialize_cdr(data, self.topics[topic].type)
+            if self._is_ros1:
+                return _ros1_types().deserialize_ros1(data, kind)
+            return _message_types().deserialize_cdr(data, kind)
         except Exception as error:
             raise BagError(f'{self.path}: a message on {topic} is damaged: {error}') from error
 
     def stamp_ns(self, topic: str, data: bytes) -> int:
         """The stamp of a message that begins with a header, without parsing the rest of it."""
         try:
-            seconds, nanoseconds = struct.unpack_from('<iI' if data[1] & 1 else '>iI', data, 4)
+            # Four bytes come first: in ROS 2 they tell the byte order, in ROS 1 they count.
+            little = self._is_ros1 or data[1] & 1
+            seconds, nanoseconds = struct.unpack_from('<iI' if little else '>iI', data, 4)
         except (struct.error, IndexError):
             raise BagError(f'{self.path}: a message on {topic} is damaged: cut short') from None
         return seconds * 1_000_000_000 + nanoseconds
@@ -97,12 +117,29 @@ class Bag:
         """'/a (Image), /b (TFMessage)'."""
         return ', '.join(f'{t.name} ({t.type.rsplit("/")[-1]})' for t in self.topics.values())
 
-    def _unreadable(self, error: Exception) -> BagError:
-        reason = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
-        return BagError(
-            f'{self.path}: the bag cannot be read ({reason}); if its recording was cut short, '
-            '"mcap recover" or "ros2 bag reindex" may repair it'
-        )
+
+def _open(part: Path) -> rosbag1.Reader | rosbag2.Reader:
+    try:
+        reader = (rosbag1 if part.suffix == ROS1_SUFFIX else rosbag2).Reader(part)
+        reader.open()
+    except PermissionError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a parser raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BagError(
+                f'{part}: there is no room in {tempfile.gettempdir()} to unpack the compressed '
+                'bag; free some, or let TMPDIR name another folder'
+            ) from None
+        raise _unreadable(part, error) from error
+    return reader
+
+
+def _unreadable(path: Path, error: Exception) -> BagError:
+    reason = ' '.join(str(error).split()).rstrip('.')[:500] or type(error).__name__
+    return BagError(
+        f'{path}: the bag cannot be read ({reason}); if its recording was cut short, '
+        '"mcap recover", "ros2 bag reindex" or "rosbag reindex" may repair it'
+    )
 
 
 @cache
@@ -114,31 +151,55 @@ def _message_types() -> Typestore:
     return get_typestore(Stores.ROS2_HUMBLE)
 
 
-def _find_storage(path: Path) -> Path:
-    """What the reader should open: the folder, or the one file that holds the messages."""
+@cache
+def _ros1_types() -> Typestore:
+    """ROS 1 sends the same numbers in the same order, and a sequence number in each header.
+
+    So its messages are read with the field names of ROS 2.
+    """
+    store, noetic = get_typestore(Stores.ROS2_HUMBLE), get_typestore(Stores.ROS1_NOETIC)
+    header = 'std_msgs/msg/Header'
+    store.fielddefs[header], store.types[header] = noetic.fielddefs[header], noetic.types[header]
+    return store
+
+
+def _find_parts(path: Path) -> list[Path]:
+    """What to open: a rosbag2 folder with metadata.yaml, or the files that hold the messages."""
     if not path.exists():
         raise BagError(f'{path}: the bag is not there')
     if path.is_file():
         if path.name == 'metadata.yaml':
-            return _find_storage(path.parent)
-        if path.suffix == '.bag':
+            return _find_parts(path.parent)
+        if path.suffix == '.zstd':
             raise BagError(
-                f'{path}: this is a ROS 1 bag; convert it first: rosbags-convert --src {path} '
-                f'--dst {path.with_suffix("")}'
+                f'{path}: give the folder with its metadata.yaml; where that is lost, '
+                f'unpack the file first: zstd -d {path}'
             )
         if path.suffix not in STORAGE_SUFFIXES:
-            raise BagError(f'{path}: not a bag; give a rosbag2 folder, a .mcap or a .db3 file')
+            raise BagError(f'{path}: not a bag; give a rosbag2 folder, a .mcap, .db3 or .bag file')
         if not path.stat().st_size:
             raise BagError(f'{path}: the bag is empty (0 bytes)')
-        return path
-    if (path / 'metadata.yaml').exists():
-        return path
-    # A recorder that was killed leaves no metadata.yaml, but often a file that can be read.
-    files = sorted(file for file in path.iterdir() if file.suffix in STORAGE_SUFFIXES)
+        return [path]
+    metadata = path / 'metadata.yaml'
+    if metadata.exists():
+        if metadata.stat().st_size > _LARGEST_METADATA:
+            raise BagError(f'{metadata}: too large; no bag has {_LARGEST_METADATA >> 20} MB of it')
+        return [path]
+    # A recorder that was killed leaves no metadata.yaml, but often files that can be read; and
+    # ROS 1 never wrote any.
+    files = [file for file in path.iterdir() if file.suffix in STORAGE_SUFFIXES]
     if not files:
-        raise BagError(f'{path}: not a bag; there is no metadata.yaml, .mcap or .db3 in it')
-    if len(files) > 1:
+        raise BagError(f'{path}: not a bag; there is no metadata.yaml, .mcap, .db3 or .bag in it')
+    if len({file.suffix for file in files}) > 1 or (len(files) > 1 and not _are_parts(files)):
         raise BagError(
-            f'{path}: metadata.yaml is missing; "ros2 bag reindex {path}" makes it anew'
+            f'{path}: holds several recordings, {", ".join(sorted(f.name for f in files)[:3])}, '
+            '...: give one of them; if they are parts of one, "ros2 bag reindex" makes the '
+            'metadata.yaml that says so'
         )
-    return _find_storage(files[0])
+    return [part for file in sorted(files) for part in _find_parts(file)]
+
+
+def _are_parts(files: list[Path]) -> bool:
+    """Do the names end in _0, _1, _2 and so on, as recorders number the parts of a recording?"""
+    numbers = [re.search(r'_(\d+)$', file.stem) for file in files]
+    return all(numbers) and sorted(int(n[1]) for n in numbers) == list(range(len(files)))

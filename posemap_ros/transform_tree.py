@@ -6,6 +6,7 @@ T_a_b takes points of frame b to frame a, so it is also the pose of b in a.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import takewhile
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class TransformTree:
 
         Raises `NotConnected` if there is no way at any time, or a frame on it has two parents.
         """
-        up_target, up_source = self._ancestors(target), self._ancestors(source)
+        up_target, up_source = self.ancestors(target), self.ancestors(source)
         common = next((frame for frame in up_source if frame in up_target), None)
         if common is None:
             raise NotConnected(f'TF does not connect {target} and {source}')
@@ -61,7 +62,7 @@ class TransformTree:
 
     def span_ns(self, target: str, source: str) -> tuple[int, int] | None:
         """The first and last time at which all moving transforms between two frames are known."""
-        up_target, up_source = self._ancestors(target), self._ancestors(source)
+        up_target, up_source = self.ancestors(target), self.ancestors(source)
         moving = [self._trajectory(f) for f in {*up_target} ^ {*up_source} if f in self._samples]
         if not moving:
             return None
@@ -70,8 +71,17 @@ class TransformTree:
             min(int(t.stamps_ns[-1]) for t in moving),
         )
 
-    def _ancestors(self, frame: str) -> list[str]:
-        """The frame, its parent, and so on up to the root."""
+    def carriers(self, frame: str) -> list[str]:
+        """The frames above this one that it is mounted on by static transforms, the root first."""
+        chain = self.ancestors(frame)
+        fixed = takewhile(lambda pair: pair[0] in self._static, zip(chain, chain[1:]))
+        return [parent for _, parent in fixed][::-1]
+
+    def ancestors(self, frame: str) -> list[str]:
+        """The frame, its parent, and so on up to the root.
+
+        Raises `NotConnected` if one of them has two parents.
+        """
         chain = [frame.lstrip('/')]
         while chain[-1] in self._parents:
             if chain[-1] in self._disputed:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import yaml
+from rosbags import rosbag1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 START_NS = 1_700_000_000_123_456_789  # today's stamps do not fit a float64
@@ -70,6 +74,12 @@ def pose_with_covariance(stamp_ns, T, frame='map'):
     )
     kind = 'geometry_msgs/msg/PoseWithCovarianceStamped'
     return build(kind, header=header(stamp_ns, frame), pose=inner)
+
+
+def path_of(stamp_ns, poses, frame='map'):
+    """A Path of (stamp, T) entries."""
+    stamped = [pose_stamped(*entry, frame) for entry in poses]
+    return build('nav_msgs/msg/Path', header=header(stamp_ns, frame), poses=stamped)
 
 
 def odometry(stamp_ns, T, frame='odom', child='base_link'):
@@ -177,6 +187,60 @@ def write_bag(path: Path, messages, storage='mcap', zstd=None) -> Path:
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
             writer.write(connections[topic], recorded_ns, STORE.serialize_cdr(message, kind))
+    return path
+
+
+def write_parts(path: Path, parts: Sequence[list], storage='mcap', zstd=None) -> Path:
+    """A bag that was split into one file for each list of messages, as rosbag2 lays it out."""
+    path.mkdir()
+    whole, counts = None, {}
+    for index, messages in enumerate(parts):
+        single = write_bag(path.parent / f'{path.name}_{index}', messages, storage, zstd)
+        part = yaml.safe_load((single / 'metadata.yaml').read_text())
+        part = part['rosbag2_bagfile_information']
+        for topic in part['topics_with_message_count']:
+            name = topic['topic_metadata']['name']
+            counts[name] = counts.get(name, 0) + topic['message_count']
+        if whole is None:
+            whole = part
+        else:
+            whole['relative_file_paths'] += part['relative_file_paths']
+            whole['files'] += part['files']
+            whole['message_count'] += part['message_count']
+            start, begin = (b['starting_time']['nanoseconds_since_epoch'] for b in (whole, part))
+            whole['duration']['nanoseconds'] = begin + part['duration']['nanoseconds'] - start
+            known = {t['topic_metadata']['name'] for t in whole['topics_with_message_count']}
+            whole['topics_with_message_count'] += [
+                topic
+                for topic in part['topics_with_message_count']
+                if topic['topic_metadata']['name'] not in known
+            ]
+        for name in part['relative_file_paths']:
+            (single / name).rename(path / name)
+        shutil.rmtree(single)
+    for topic in whole['topics_with_message_count']:
+        topic['message_count'] = counts[topic['topic_metadata']['name']]
+    (path / 'metadata.yaml').write_text(yaml.safe_dump({'rosbag2_bagfile_information': whole}))
+    return path
+
+
+def write_ros1_bag(path: Path, messages, compression='none') -> Path:
+    """Like `write_bag`, but a ROS 1 .bag, with the types' ROS 1 definitions."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    for tf in ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage'):  # not in the library's list
+        store.register(get_types_from_msg('geometry_msgs/TransformStamped[] transforms', tf))
+    writer = rosbag1.Writer(path)
+    if compression != 'none':
+        writer.set_compression(rosbag1.Writer.CompressionFormat[compression.upper()])
+    with writer:
+        connections = {}
+        for topic, message, recorded_ns in sorted(messages, key=lambda entry: entry[2]):
+            kind = message.__msgtype__
+            if topic not in connections:
+                old = 'tf/msg/tfMessage' if topic == '/tf' else kind
+                connections[topic] = writer.add_connection(topic, old, typestore=store)
+            data = STORE.cdr_to_ros1(STORE.serialize_cdr(message, kind), kind)
+            writer.write(connections[topic], recorded_ns, data)
     return path
 
 

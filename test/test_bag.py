@@ -1,3 +1,7 @@
+import errno
+import os
+import shutil
+
 import numpy as np
 import pytest
 from recordings import (
@@ -8,6 +12,8 @@ from recordings import (
     raw_image,
     transforms,
     write_bag,
+    write_parts,
+    write_ros1_bag,
 )
 
 from posemap_ros.bag import Bag, BagError
@@ -37,6 +43,66 @@ def test_topics_and_messages(tmp_path, storage):
 def test_zstd(tmp_path, mode):
     with Bag(write_bag(tmp_path / 'drive', drive(n=4), 'sqlite3', zstd=mode)) as bag:
         assert len(list(bag.messages({'/pose'}))) == 4
+
+
+@pytest.mark.parametrize('compression', ['none', 'bz2', 'lz4'])
+def test_a_ros1_bag_reads_as_if_ros2_had_written_it(tmp_path, compression):
+    messages = [*drive(n=4), ('/tf', transforms(ns(0.1), ('map', 'base', np.eye(4))), ns(0.1))]
+    old = write_ros1_bag(tmp_path / 'drive.bag', messages, compression)
+    with Bag(old) as bag, Bag(write_bag(tmp_path / 'drive', messages)) as new:
+        assert bag.topics == new.topics
+        topics = set(bag.topics)
+        pairs = list(zip(bag.messages(topics), new.messages(topics), strict=True))
+        assert len(pairs) == 13
+        for (topic, data), (new_topic, new_data) in pairs:
+            assert topic == new_topic
+            message, expected = bag.parse(topic, data), new.parse(topic, new_data)
+            if topic != '/tf':
+                assert bag.stamp_ns(topic, data) == new.stamp_ns(topic, new_data)
+                assert message.header.stamp == expected.header.stamp
+            if topic == '/camera/camera_info':
+                assert message.k.tolist() == expected.k.tolist()
+            elif topic == '/pose':
+                assert message.pose == expected.pose
+            elif topic == '/tf':
+                assert message.transforms[0].transform == expected.transforms[0].transform
+            else:
+                np.testing.assert_array_equal(message.data, expected.data)
+
+
+@pytest.mark.parametrize(
+    ('storage', 'zstd'), [('mcap', None), ('sqlite3', None), ('sqlite3', 'file'), ('mcap', 'file')]
+)
+def test_a_recording_in_parts(tmp_path, storage, zstd):
+    messages = drive(n=9)
+    path = write_parts(
+        tmp_path / 'drive', [messages[:9], messages[9:12], messages[12:]], storage, zstd
+    )
+    with Bag(path) as bag:
+        assert bag.topics['/pose'].count == 9
+        stamps = [bag.stamp_ns(*message) for message in bag.messages({'/pose'})]
+        assert stamps == [ns(i / 10) for i in range(9)]
+        assert bag.span_ns[0] == START_NS
+    if zstd is None:
+        (path / 'metadata.yaml').unlink()
+        with Bag(path) as bag:
+            assert bag.topics['/pose'].count == 9
+            assert stamps == [bag.stamp_ns(*message) for message in bag.messages({'/pose'})]
+
+
+def test_a_ros1_recording_in_parts(tmp_path):
+    for i, messages in enumerate([drive(n=3), drive(n=6)[9:]]):
+        write_ros1_bag(tmp_path / f'2016-03-0{i + 1}_{i}.bag', messages)
+    with Bag(tmp_path) as bag:
+        stamps = [bag.stamp_ns(*message) for message in bag.messages({'/pose'})]
+        assert stamps == [ns(i / 10) for i in range(6)]
+
+
+def test_separate_recordings_are_not_mixed(tmp_path):
+    for name in ('morning', 'evening'):
+        write_bag(tmp_path / name, drive(n=2))
+        (tmp_path / name / f'{name}.mcap').rename(tmp_path / f'{name}.mcap')
+    refused(tmp_path, 'several recordings, evening.mcap, morning.mcap')
 
 
 def test_a_storage_file_by_itself_and_a_folder_without_metadata(tmp_path):
@@ -71,8 +137,10 @@ def test_no_bag_at_all(tmp_path):
     refused(tmp_path / 'nothing', 'not there')
     (tmp_path / 'notes.txt').write_text('hello')
     refused(tmp_path / 'notes.txt', 'not a bag')
-    (tmp_path / 'old.bag').write_text('#ROSBAG V2.0')
-    refused(tmp_path / 'old.bag', 'rosbags-convert')
+    (tmp_path / 'old.bag').write_text('#ROSBAG V1.2')
+    refused(tmp_path / 'old.bag', 'cannot be read')
+    (tmp_path / 'a.mcap.zstd').write_text('')
+    refused(tmp_path / 'a.mcap.zstd', 'zstd -d')
     (tmp_path / 'folder').mkdir()
     refused(tmp_path / 'folder', 'not a bag')
     (tmp_path / 'folder' / 'a.mcap').write_text('')
@@ -80,7 +148,7 @@ def test_no_bag_at_all(tmp_path):
     refused(tmp_path / 'folder', 'reindex')
 
 
-@pytest.mark.parametrize('name', ['a.mcap', 'a.db3'])
+@pytest.mark.parametrize('name', ['a.mcap', 'a.db3', 'a.bag'])
 @pytest.mark.parametrize(
     ('content', 'word'),
     [(b'', '0 bytes'), (b'no bag', 'cannot be read'), (b'\0' * 5000, 'cannot')],
@@ -95,11 +163,54 @@ def test_a_bag_without_messages(tmp_path, storage):
     refused(write_bag(tmp_path / 'empty', [], storage), 'empty')
 
 
-@pytest.mark.parametrize('metadata', ['', '{', 'a: [1, 2', 'rosbag2_bagfile_information: 3'])
+@pytest.mark.parametrize(
+    'metadata', ['', '{', 'a: [1, 2', 'rosbag2_bagfile_information: 3', '[' * 300, '\0']
+)
 def test_broken_metadata(tmp_path, metadata):
     path = write_bag(tmp_path / 'drive', drive(n=2))
     (path / 'metadata.yaml').write_text(metadata)
     refused(path, 'cannot be read')
+
+
+def test_metadata_too_large_to_be_any(tmp_path):
+    path = write_bag(tmp_path / 'drive', drive(n=2))
+    with (path / 'metadata.yaml').open('wb') as file:
+        file.truncate(100 << 20)
+    refused(path, 'too large')
+
+
+@pytest.mark.parametrize('way_out', ['../other/other.mcap', '/etc/passwd', '..'])
+def test_metadata_that_points_out_of_the_bag(tmp_path, way_out):
+    write_bag(tmp_path / 'other', drive(n=2))
+    path = write_bag(tmp_path / 'drive', drive(n=2))
+    metadata = (path / 'metadata.yaml').read_text()
+    assert '- drive.mcap' in metadata
+    (path / 'metadata.yaml').write_text(metadata.replace('- drive.mcap', f'- {way_out}'))
+    refused(path, 'cannot be read')
+
+
+def test_an_empty_storage_file_in_a_bag(tmp_path):
+    path = write_bag(tmp_path / 'drive', drive(n=2))
+    (path / 'drive.mcap').write_bytes(b'')
+    refused(path, 'cannot be read')
+
+
+def test_no_room_to_unpack(tmp_path, monkeypatch):
+    path = write_bag(tmp_path / 'drive', drive(n=2), zstd='file')
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, 'copyfileobj', full)
+    refused(path, 'no room in .* TMPDIR')
+
+
+@pytest.mark.parametrize('share', [0.01, 0.3, 0.6, 0.95])
+def test_a_ros1_bag_cut_short(tmp_path, share):
+    path = write_ros1_bag(tmp_path / 'drive.bag', drive(n=40))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path, 'cannot be read.*cut short')
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])

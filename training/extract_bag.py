@@ -1,7 +1,8 @@
-"""Extract posed frames from a ROS 2 bag: the images and poses that an environment is built from.
+"""Extract posed frames from a bag: the images and poses that an environment is built from.
 
-Reads rosbag2 (mcap, sqlite3, zstd) without ROS. Writes DIR/images and DIR/transforms.json, which
-nerfstudio reads too. Topics need to be named only where the bag holds several that fit.
+Reads rosbag2 (mcap, sqlite3, zstd, in parts) and ROS 1 bags, without ROS. Writes DIR/images and
+DIR/transforms.json, which nerfstudio reads too. Topics need to be named only where the bag holds
+several that fit; --list shows what there is, and commands to copy.
 """
 
 from __future__ import annotations
@@ -10,15 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from posemap_ros.bag import Bag, BagError
+from posemap_ros.bag import BagError
 from posemap_ros.command_line import run_stage
 from posemap_ros.dataset.bag_recording import BagOptions
-from posemap_ros.dataset.bag_topics import (
-    CAMERA_INFO_TYPES,
-    TF_TYPES,
-    image_candidates,
-    pose_candidates,
-)
+from posemap_ros.dataset.bag_summary import summarize_bag
 from posemap_ros.dataset.frame_selection import FrameSelection
 from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.progress import progress_bar
@@ -40,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         if arguments.list:
-            print(list_topics(arguments.bag))
+            print(summarize_bag(arguments.bag))
             return
         stopwatch = Stopwatch()
         try:
@@ -66,18 +62,26 @@ def main(argv: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='extract_bag', description=__doc__)
     add = parser.add_argument
-    add('bag', type=Path, help='rosbag2 folder, .mcap or .db3 file')
+    add('bag', type=Path, help='rosbag2 folder, or a .mcap, .db3 or .bag file')
     add('--out', type=Path, metavar='DIR', help='folder to make; must be new or empty')
     add('--overwrite', action='store_true', help='replace what DIR holds')
-    add('--list', action='store_true', help='show what the bag holds, and stop')
+    add('--list', action='store_true', help='show what the bag holds and commands to copy, and stop')
 
     topics = parser.add_argument_group('what to read').add_argument
     topics('--image-topic', metavar='TOPIC', help='Image or CompressedImage')
     topics('--camera-info-topic', metavar='TOPIC', help="default: the one beside the images'")
     topics(
-        '--pose-topic', metavar='TOPIC', help='PoseStamped, PoseWithCovarianceStamped, Odometry'
+        '--pose-topic',
+        metavar='TOPIC',
+        help='PoseStamped, PoseWithCovarianceStamped, Odometry or Path',
     )
-    topics('--pose-source', choices=('topic', 'tf'), default='topic', help='default: topic')
+    topics(
+        '--pose-source',
+        '--poses',
+        choices=('topic', 'tf'),
+        default='topic',
+        help='default: topic',
+    )
     topics(
         '--map-frame',
         metavar='FRAME',
@@ -116,8 +120,15 @@ def make_parser() -> argparse.ArgumentParser:
         help='leave out poses that are NaN or no rotation, instead of stopping at the first',
     )
 
+    images = parser.add_argument_group('what to write').add_argument
+    images(
+        '--undistort',
+        action='store_true',
+        help='write images of a pinhole camera (default: images and distortion as they are)',
+    )
     selection = parser.add_argument_group(
-        'which frames to keep', 'Those where the camera has moved or turned enough.'
+        'which frames to keep',
+        'Each time the camera has moved or turned enough, the sharpest one since the last time.',
     ).add_argument
     selection(
         '--min-translation',
@@ -141,6 +152,12 @@ def make_parser() -> argparse.ArgumentParser:
         help='look only at every N-th image',
     )
     selection('--max-frames', type=int, metavar='N', help='thin evenly down to N')
+    selection(
+        '--keep-blurred',
+        action='store_true',
+        help='keep the first frame each time, however blurred (default: leave out those that '
+        'have far less detail than the ones around them)',
+    )
     return parser
 
 
@@ -159,32 +176,15 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
         rectified=arguments.rectified,
         max_gap_s=arguments.max_gap,
         skip_invalid_poses=arguments.skip_invalid_poses,
+        undistort=arguments.undistort,
         selection=FrameSelection(
             min_translation_m=arguments.min_translation,
             min_rotation_deg=arguments.min_rotation,
             every=arguments.every,
             max_frames=arguments.max_frames,
+            skip_blurred=not arguments.keep_blurred,
         ),
     )
-
-
-def list_topics(path: Path) -> str:
-    """A table of the bag's topics, with those marked that can be used and for what."""
-    with Bag(path) as bag:
-        uses = {name: '--image-topic' for name in image_candidates(bag)}
-        uses |= {name: '--pose-topic' for name in pose_candidates(bag)}
-        for topic in bag.topics.values():
-            if topic.type in CAMERA_INFO_TYPES:
-                uses[topic.name] = '--camera-info-topic'
-            elif topic.type in TF_TYPES:
-                uses[topic.name] = '--pose-source tf'
-        start, end = bag.span_ns
-        width = max(map(len, bag.topics))
-        lines = [f'{path}: {(end - start) / 1e9:.1f} s']
-        for topic in bag.topics.values():
-            use = f'  {uses[topic.name]}' if topic.name in uses else ''
-            lines.append(f'{topic.count:8d}  {topic.name:{width}}  {topic.type}{use}')
-        return '\n'.join(lines)
 
 
 if __name__ == '__main__':

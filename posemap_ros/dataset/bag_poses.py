@@ -1,7 +1,8 @@
 """The pose of the camera at any time of a recording, from a pose topic or from TF.
 
 A pose topic tells where *some* frame is, often the robot's base. Whose pose it is must be known:
-Odometry says it (child_frame_id), the other types do not. If it is not the camera's own optical
+Odometry says it (child_frame_id), the other types do not, and guessing would put the camera at the
+wheels. If it is not the camera's own optical
 frame, TF gives the way from there to the camera.
 """
 
@@ -22,7 +23,9 @@ from posemap_ros.transform_tree import NotConnected, TransformTree
 class RecordedPoses:
     """Gathers the messages of a pose topic and of TF; `camera_poses` makes sense of them.
 
-    `skip_invalid` leaves out impossible poses (NaN, no rotation), which otherwise are errors.
+    Of several poses with one stamp the last counts: a Path is sent again and again, each time with
+    what is known better by then. `skip_invalid` leaves out impossible poses (NaN, no rotation),
+    which otherwise are errors.
     """
 
     max_gap_ns: int
@@ -30,17 +33,15 @@ class RecordedPoses:
     invalid: int = 0
     frame_id: str | None = None  # in which the topic's poses are given
     child_frame_id: str = ''  # whose they are, if the topic says it
-    samples: list[tuple[int, np.ndarray]] = field(default_factory=list)
     tree: TransformTree = field(init=False)
+    # stamp -> position and quaternion. Checked at the end: a Path holds most of them many times.
+    _poses: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tree = TransformTree(self.max_gap_ns)
 
     def add_pose(self, topic: str, message: Any) -> None:
-        """One message of the pose topic: PoseStamped, PoseWithCovarianceStamped, Odometry."""
-        stamp = stamp_of(message.header)
-        pose = message.pose
-        pose = getattr(pose, 'pose', pose)  # the types with covariance wrap it once more
+        """One message of the pose topic; all types of `POSE_TYPES` are taken."""
         if self.frame_id is None:
             self.frame_id = message.header.frame_id
             self.child_frame_id = getattr(message, 'child_frame_id', '')
@@ -49,19 +50,15 @@ class RecordedPoses:
                 f'{topic}: poses change from frame {self.frame_id!r} to '
                 f'{message.header.frame_id!r} on the way; one frame is needed'
             )
-        p, q = pose.position, pose.orientation
-        try:
-            T = pose_from_quaternion(
-                (p.x, p.y, p.z),
-                (q.x, q.y, q.z, q.w),
-                f'{topic}: pose {len(self.samples) + self.invalid} (stamp {stamp / 1e9:.3f})',
-            )
-        except DatasetError as error:
-            if not self.skip_invalid:
-                raise BagError(f'{error}; --skip-invalid-poses leaves such poses out') from None
-            self.invalid += 1
-        else:
-            self.samples.append((stamp, T))
+        for header, pose in _poses_in(message):
+            stamp = stamp_of(header)
+            if not stamp:
+                raise BagError(
+                    f'{topic}: a pose has no stamp (it is 0); without one no image can be found '
+                    'for it'
+                )
+            p, q = pose.position, pose.orientation
+            self._poses[stamp] = (p.x, p.y, p.z), (q.x, q.y, q.z, q.w)
 
     def add_tf(self, message: Any, static: bool) -> None:
         """One TFMessage."""
@@ -87,9 +84,11 @@ class RecordedPoses:
             return CameraPoses(self.tree, ((map_frame, camera_frame),))
         pose_frame = pose_frame or self.child_frame_id
         if not pose_frame:
+            carriers = ' or '.join(carriers_of(self.tree, camera_frame))
             raise BagError(
                 f'{pose_topic} does not say whose poses it holds; say it with --pose-frame: '
-                f"{camera_frame} if they are the camera's, or for example base_link"
+                f"{camera_frame} if they are the camera's, or "
+                f'{carriers or "for example base_link"}'
             )
         self._demand_way(pose_frame, camera_frame, f'where the camera is on {pose_frame}')
         holder = self.holder_poses(pose_topic)
@@ -97,13 +96,21 @@ class RecordedPoses:
 
     def holder_poses(self, pose_topic: str) -> CameraPoses:
         """The topic's poses as they are, of whatever frame they may be."""
-        if not self.samples:
-            raise BagError(f'{pose_topic}: there is no valid pose')
         # They join the tree under names of their own: TF often holds the same frames from another
         # source, such as odometry.
         world, holder = f'world of {pose_topic}', f'holder of {pose_topic}'
-        for stamp, T in self.samples:
-            self.tree.add(world, holder, T, stamp)
+        for number, (stamp, (position, xyzw)) in enumerate(self._poses.items()):
+            name = f'{pose_topic}: pose {number} (stamp {stamp / 1e9:.3f})'
+            try:
+                self.tree.add(world, holder, pose_from_quaternion(position, xyzw, name), stamp)
+            except DatasetError as error:
+                if not self.skip_invalid:
+                    raise BagError(
+                        f'{error}; --skip-invalid-poses leaves such poses out'
+                    ) from None
+                self.invalid += 1
+        if self.invalid == len(self._poses):
+            raise BagError(f'{pose_topic}: there is no valid pose')
         return CameraPoses(self.tree, ((world, holder),))
 
     def _demand_way(self, target: str, source: str, purpose: str) -> None:
@@ -140,6 +147,22 @@ class CameraPoses:
         if not spans:
             return None
         return max(start for start, _ in spans), min(end for _, end in spans)
+
+
+def carriers_of(tree: TransformTree, camera_frame: str) -> list[str]:
+    """The frames that the camera is mounted on, the root first; none if TF contradicts itself."""
+    try:
+        return tree.carriers(camera_frame)
+    except NotConnected:
+        return []
+
+
+def _poses_in(message: Any) -> list[tuple[Any, Any]]:
+    """(header, geometry_msgs/Pose) of each pose in the message."""
+    if hasattr(message, 'poses'):  # a Path
+        return [(stamped.header, stamped.pose) for stamped in message.poses]
+    pose = message.pose
+    return [(message.header, getattr(pose, 'pose', pose))]  # with covariance, it is wrapped
 
 
 def stamp_of(header: Any) -> int:

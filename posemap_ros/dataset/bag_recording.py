@@ -119,7 +119,7 @@ def read_recording(
         image_stamps_ns=sorted(stamps),
         poses={},
         pose_source=source,
-        invalid_poses=poses.invalid,
+        invalid_poses=0,
         remarks=remarks,
     )
     if source:
@@ -135,6 +135,7 @@ def read_recording(
                 f'note: {topics.pose} is taken for the poses of the camera to find the scale: '
                 f'{error}'
             )
+        recording.invalid_poses = poses.invalid
         _pose_images(bag, recording, options, camera_poses)
     return recording
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,14 +14,15 @@ POSE_TYPES = (
     'geometry_msgs/msg/PoseStamped',
     'geometry_msgs/msg/PoseWithCovarianceStamped',
     'nav_msgs/msg/Odometry',
+    'nav_msgs/msg/Path',
 )
 TF_TYPES = ('tf2_msgs/msg/TFMessage',)
 
 # 'sfm': from the images alone, by structure from motion.
 PoseSource = Literal['topic', 'tf', 'sfm']
 
-# What people send to a robot has these types too, but is no measured pose.
-_COMMANDS = ('initialpose', 'goal_pose', 'goal')
+# What people and planners send to a robot has these types too, but is no measured pose.
+_COMMANDS = re.compile(r'(^|/)(initialpose|goal_pose|goal|[^/]*plan[^/]*)$')
 _OPTIONS = {
     'image': '--image-topic',
     'camera_info': '--camera-info-topic',
@@ -54,14 +56,8 @@ def choose_topics(
     the one beside the images is taken. Raises `BagError` if nothing or more than one thing fits.
     """
     image = _choose(bag, 'image', image, IMAGE_TYPES, image_candidates(bag))
-    candidates = _of_type(bag, CAMERA_INFO_TYPES)
-    beside = f'{_namespace(image)}/camera_info'
     camera_info = _choose(
-        bag,
-        'camera_info',
-        camera_info,
-        CAMERA_INFO_TYPES,
-        [beside] if beside in candidates else candidates,
+        bag, 'camera_info', camera_info, CAMERA_INFO_TYPES, camera_info_candidates(bag, image)
     )
     candidates = pose_candidates(bag)
     if pose_source == 'tf' or (pose_source == 'sfm' and pose is None and len(candidates) != 1):
@@ -75,14 +71,20 @@ def image_candidates(bag: Bag) -> list[str]:
 
 
 def pose_candidates(bag: Bag) -> list[str]:
-    """Topics with poses of something, as far as their names tell."""
-    names = _of_type(bag, POSE_TYPES)
-    return [name for name in names if name.rsplit('/', 1)[-1] not in _COMMANDS]
+    """Topics with measured poses of something, as far as their names tell."""
+    return [name for name in _of_type(bag, POSE_TYPES) if not _COMMANDS.search(name)]
 
 
 def is_rectified(image_topic: str) -> bool:
     """ROS calls undistorted images image_rect, image_rect_color and so on."""
     return 'image_rect' in image_topic
+
+
+def camera_info_candidates(bag: Bag, image: str) -> list[str]:
+    """The camera_info topic beside the images; where there is none, all."""
+    candidates = _of_type(bag, CAMERA_INFO_TYPES)
+    beside = f'{_namespace(image)}/camera_info'
+    return [beside] if beside in candidates else candidates
 
 
 def _choose(

@@ -1,5 +1,6 @@
 import json
 import struct
+from functools import partial
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from recordings import (
     jpeg,
     ns,
     odometry,
+    path_of,
     picture,
     pose,
     pose_stamped,
@@ -23,6 +25,8 @@ from recordings import (
     transforms,
     true_pose,
     write_bag,
+    write_parts,
+    write_ros1_bag,
 )
 
 from posemap_ros.bag import BagError
@@ -97,15 +101,69 @@ def test_images_camera_poses_and_stamps_arrive(tmp_path, storage):
     assert source['bag'] == 'drive' and source['world_frame'] == 'map'
 
 
-def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path):
-    """Odometry at 50 Hz, images at 10 Hz and 33 ms later, sqlite3 with zstd."""
-    times = 0.033 + np.arange(20) / 10
-    messages = [*images(times), static_tf()]
-    messages += [('/odom', odometry(ns(t), true_pose(t)), ns(t)) for t in np.arange(110) / 50]
-    options = BagOptions(selection=ALL)
-    extract(tmp_path, messages, options, storage='sqlite3', zstd='file')
+@pytest.mark.parametrize(
+    'write',
+    [
+        partial(write_bag, storage='sqlite3', zstd='file'),
+        partial(write_bag, storage='sqlite3', zstd='message'),
+        partial(write_bag, storage='mcap', zstd='file'),
+        partial(write_bag, storage='mcap'),
+        lambda path, messages: write_parts(path, [messages[:99], messages[99:]], 'sqlite3'),
+        lambda path, messages: write_ros1_bag(path.with_suffix('.bag'), messages, 'lz4'),
+    ],
+    ids=['sqlite3-zstd', 'sqlite3-zstd-messages', 'mcap-zstd', 'mcap', 'parts', 'ros1'],
+)
+def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path, write):
+    """Odometry at 50 Hz, images at 10 Hz and 30 ms later; frame names with a leading slash."""
+    times = 0.03 + np.arange(20) / 10
+    messages = [*images(times, frame='/camera_optical'), static_tf()]
+    odometry_times = 0.007 + np.arange(110) / 50  # so that no image has a pose of its own
+    messages += [('/odom', odometry(ns(t), true_pose(t)), ns(t)) for t in odometry_times]
+    messages.sort(key=lambda message: message[2])
+    extract_bag(write(tmp_path / 'drive', messages), tmp_path / 'out', BagOptions(selection=ALL))
+    dataset = open_dataset(tmp_path / 'out')
+    assert [frame.stamp_ns for frame in dataset.frames] == [ns(t) for t in times]
     expected = np.stack([true_pose(t) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
+    assert_close(dataset.poses, expected)
+    # The offset matters: a nearest-neighbour answer would not do.
+    off = np.stack([true_pose(t - 0.01) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
+    assert translation_error_m(dataset.poses, off).min() > 2e-3
+
+
+def test_gaps_in_tf_are_refused(tmp_path):
+    """map -> base_link is missing from 0.4 to 0.9 s: nobody knows where the robot was."""
+    times = np.arange(12) / 10 + 0.05
+    messages = [*images(times), static_tf()]
+    for t in [*np.arange(5) / 10, *(0.9 + np.arange(5) / 10)]:
+        messages.append(('/tf', transforms(ns(t), ('map', 'base_link', true_pose(t))), ns(t)))
+    extraction = extract(tmp_path, messages, BagOptions(pose_source='tf', selection=ALL))
+    stamps = [frame.stamp_ns for frame in open_dataset(tmp_path / 'out').frames]
+    assert stamps == [ns(t) for t in times if t < 0.4 or t > 0.9]
+    assert '5 without a pose near in time' in str(extraction)
+
+
+def test_a_path_is_the_union_of_its_messages_and_the_last_one_counts(tmp_path):
+    """A window of four poses that slides on; each pose is corrected once, by the next message."""
+    times = np.arange(10) / 10
+
+    def wrong(t):
+        return true_pose(t) @ pose(np.eye(3), (0.5, 0, 0))
+
+    messages = [*images(times[:-1])]
+    for i in range(1, 10):
+        window = [(ns(t), true_pose(t)) for t in times[max(0, i - 3) : i]]
+        path = path_of(ns(times[i]), [*window, (ns(times[i]), wrong(times[i]))])
+        messages.append(('/slam/path', path, ns(times[i])))
+    messages.append(('/plan', path_of(ns(0), [(ns(0), np.eye(4))]), ns(0)))  # what is to come
+    extraction = extract(tmp_path, messages)
+    assert extraction.frames.choice.topics.pose == '/slam/path'
+    expected = np.stack([true_pose(t) for t in times[:-1]])
     assert_close(open_dataset(tmp_path / 'out').poses, expected)
+
+
+def test_poses_without_a_stamp(tmp_path):
+    path = path_of(ns(0), [(0, true_pose(0))])
+    refused(tmp_path, [*images([0.0]), ('/path', path, ns(0))], '/path: a pose has no stamp')
 
 
 def test_poses_from_tf(tmp_path):
@@ -135,7 +193,7 @@ def test_poses_without_a_child_frame_must_say_whose_they_are(tmp_path, make):
     refused(
         tmp_path,
         messages,
-        '/slam does not say .*--pose-frame: camera_optical',
+        '/slam does not say .*--pose-frame: camera_optical if .* or base_link or camera_link$',
         BagOptions(selection=ALL),
     )
     path = tmp_path / 'drive'
@@ -194,6 +252,54 @@ def test_distortion_is_kept(tmp_path):
     assert (camera.distortion_model, camera.distortion) == ('plumb_bob', d)
 
 
+LENSES = [
+    ('plumb_bob', (-0.3, 0.1, 0.001, -0.002, 0.0)),
+    ('plumb_bob', (0.2, 0.05, 0.0, 0.0, 0.0)),
+    ('rational_polynomial', (0.3, 0.1, 0.001, 0.0, 0.02, 0.5, 0.2, 0.03)),
+    ('equidistant', (0.02, -0.01, 0.003, 0.0)),
+]
+
+
+@pytest.mark.parametrize(('model', 'd'), LENSES)
+def test_undistorted_images_show_points_where_the_new_camera_projects_them(tmp_path, model, d):
+    """Blobs drawn by OpenCV's own distortion are found where the pinhole camera sees them."""
+    width, height, focal = 320, 240, 200.0
+    info = camera_info(ns(0), focal, width, height, model, d)
+    K = np.reshape(info.k, (3, 3))
+    points = np.array([[x, y, 1.0] for x in (-0.5, 0, 0.4) for y in (-0.35, 0.1, 0.3)])
+    project = cv2.fisheye.projectPoints if model == 'equidistant' else cv2.projectPoints
+    if model == 'equidistant':
+        seen = project(points[:, None], np.zeros(3), np.zeros(3), K, np.array(d))[0]
+    else:
+        seen = project(points, np.zeros(3), np.zeros(3), K, np.array(d))[0]
+    v, u = np.mgrid[:height, :width]  # OpenCV counts from the middle of the first pixel
+    image = np.full((height, width, 3), 40, np.uint8)
+    for x, y in seen.reshape(-1, 2):
+        blob = 200 * np.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * 2.0**2))
+        image = np.maximum(image, 40 + blob[..., None]).astype(np.uint8)
+    messages = [(IMAGE, compressed_image(ns(0), cv2.imencode('.png', image)[1].tobytes()), ns(0))]
+    messages += [(INFO, info, ns(0)), ('/pose', pose_stamped(ns(0), true_pose(0)), ns(0))]
+    options = BagOptions(pose_frame='camera_optical', undistort=True, selection=ALL)
+    extraction = extract(tmp_path, messages, options)
+    dataset = open_dataset(tmp_path / 'out')
+    assert dataset.camera.distortion_model == 'none'
+    assert f'undistorted, from {model}' in str(extraction)
+    found = dataset.load(0)[..., 0].astype(float)
+    assert found.min() > 25  # no black corners
+    for x, y in dataset.camera.project(points):
+        near = np.hypot(u + 0.5 - x, v + 0.5 - y) < 8
+        weight = np.clip(found - 50, 0, None) * near
+        centre = np.average(u + 0.5, weights=weight), np.average(v + 0.5, weights=weight)
+        np.testing.assert_allclose(centre, (x, y), atol=0.2)
+
+
+def test_a_calibration_that_cannot_be_undone(tmp_path):
+    messages = [m for m in drive(n=3) if m[0] != INFO]
+    messages += [(INFO, camera_info(ns(0), d=(-5.0, 0, 0, 0, 0)), ns(0))]
+    options = BagOptions(pose_frame='camera_optical', undistort=True)
+    refused(tmp_path, messages, 'camera_info: .*is the calibration right', options)
+
+
 @pytest.mark.parametrize('rectified', [None, False])
 def test_rectified_images_have_no_distortion_any_more(tmp_path, rectified):
     messages = [
@@ -244,6 +350,56 @@ def test_still_frames_are_left_out_and_the_rest_is_counted(tmp_path):
     dataset = open_dataset(tmp_path / 'out')
     np.testing.assert_allclose(dataset.poses[:, 0, 3], [0, 0.12, 0.24, 0.36], atol=1e-9)
     assert 'left out: 6 too close' in str(extraction)
+
+
+def noise(seed, shift=0, blur=0.0):
+    """A textured picture that moves to the left by `shift` pixels, shaken by `blur` pixels."""
+    texture = np.random.default_rng(seed).integers(0, 255, (120, 400), np.uint8)
+    texture = cv2.GaussianBlur(texture, (0, 0), 1.5)[:, shift : shift + 160]
+    if blur:
+        texture = cv2.blur(texture, (round(blur), 1))
+    return np.repeat(texture[..., None], 3, axis=2)
+
+
+def textured_drive(blurred, n=30, step=0.01, poses=True):
+    """A drive along a textured wall; the pictures of these indices are blurred by motion."""
+    for i in range(n):
+        content = jpeg(noise(0, shift=3 * i, blur=9 if i in blurred else 0))
+        stamp = ns(i / 10)
+        yield IMAGE, compressed_image(stamp, content), stamp
+        yield INFO, camera_info(stamp, width=160, height=120), stamp
+        if poses:
+            T = pose(np.eye(3), (step * i, 0, 0))
+            yield '/pose', pose_stamped(stamp, T), stamp
+
+
+def test_blurred_images_are_left_out(tmp_path):
+    blurred = {4, 11, 12, 20}
+    extraction = extract(tmp_path, textured_drive(blurred))
+    stamps = [frame.stamp_ns for frame in open_dataset(tmp_path / 'out').frames]
+    assert stamps == [ns(i / 10) for i in range(30) if i not in blurred]
+    assert '4 blurred' in str(extraction)
+
+
+def test_of_each_stretch_the_sharpest_is_kept(tmp_path):
+    """Runs of three frames; only the last of each is sharp, as where a robot stops to look."""
+    soft = {i for i in range(30) if i % 3 != 2}
+    selection = FrameSelection(min_translation_m=0.0299)
+    extract(
+        tmp_path,
+        textured_drive(soft),
+        BagOptions(pose_frame='camera_optical', selection=selection),
+    )
+    stamps = [frame.stamp_ns for frame in open_dataset(tmp_path / 'out').frames]
+    assert stamps == [ns(i / 10) for i in range(2, 30, 3)]
+
+
+def test_blurred_images_can_be_kept(tmp_path):
+    options = BagOptions(
+        pose_frame='camera_optical', selection=FrameSelection(0, 0, skip_blurred=False)
+    )
+    extract(tmp_path, textured_drive({4, 11}), options)
+    assert len(open_dataset(tmp_path / 'out')) == 30
 
 
 def test_images_beyond_the_poses_and_in_gaps_are_left_out(tmp_path):
@@ -380,6 +536,27 @@ def test_a_bomb_among_the_images_is_not_decoded(tmp_path):
     bomb[start + 5 : start + 9] = struct.pack('>HH', 60_000, 60_000)
     messages = [*drive(n=4), (IMAGE, compressed_image(ns(0.15), bytes(bomb)), ns(0.15))]
     assert '1 damaged' in str(extract(tmp_path, messages))
+
+
+@pytest.mark.parametrize('skip_blurred', [True, False])
+def test_a_bomb_in_a_compressed_mosaic(tmp_path, skip_blurred):
+    content = bytearray(cv2.imencode('.png', np.zeros((HEIGHT, WIDTH), np.uint8))[1].tobytes())
+    content[16:24] = struct.pack('>II', 60_000, 60_000)
+    kind = 'bayer_rggb8; png compressed bayer_rggb8'
+    bomb = compressed_image(ns(0.15), bytes(content), format=kind)
+    options = BagOptions(
+        pose_frame='camera_optical', selection=FrameSelection(0, 0, skip_blurred=skip_blurred)
+    )
+    extraction = extract(tmp_path, [*drive(n=4), (IMAGE, bomb, ns(0.15))], options)
+    assert '1 damaged' in str(extraction) and '60000x60000 pixels is refused' in str(extraction)
+
+
+def test_a_raw_image_that_claims_to_be_huge(tmp_path):
+    huge = raw_image(ns(0), picture(0))
+    huge.width = huge.height = 60_000
+    huge.step = 180_000
+    messages = [m for m in drive(n=2) if m[0] != IMAGE] + [('/camera/image_raw', huge, ns(0))]
+    refused(tmp_path, messages, '/camera/image_raw: the image is cut short: 60000x60000')
 
 
 def test_all_images_damaged(tmp_path):
