@@ -5,12 +5,19 @@ renders.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.losses import image_loss, point_loss, pose_loss, posemap_loss, spread_loss
+from posemap_ros.aprnet.losses import (
+    LearnedPoseLoss,
+    image_loss,
+    point_loss,
+    pose_loss,
+    posemap_loss,
+    spread_loss,
+)
 from posemap_ros.aprnet.network import APRNet, Prediction, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import Examples, ViewSource
@@ -86,6 +93,8 @@ def train_aprnet(
     source = ViewSource(nerf, photos, net.camera, recipe, seed, renders)
     real_examples = source.examples(photos)
     at_photos = source.at_photos() if weight.image > 0 else None
+    learned = [LearnedPoseLoss().to(device)] if recipe.pose_weighting == 'learned' else []
+    pose_error = learned[0] if learned else pose_loss
 
     def supervise(
         predicted: Prediction,
@@ -93,10 +102,11 @@ def train_aprnet(
         chosen: Tensor,
         generator: torch.Generator,
         rendering: bool,
+        posemap_distance: Literal['cosine', 'l2'],
     ) -> Tensor:
         """Losses of predictions for the examples ``chosen``."""
         poses = examples.views.T_world_cam[chosen].to(device)
-        loss = weight.pose * pose_loss(predicted.T_world_cam, poses)
+        loss = weight.pose * pose_error(predicted.T_world_cam, poses)
         loss = loss + SPREAD_WEIGHT * spread_loss(
             predicted.log_sigma, predicted.T_world_cam, poses
         )
@@ -112,7 +122,9 @@ def train_aprnet(
             estimated = nerf.posemap(
                 predicted.T_world_cam, net.camera, cells.to(device), recipe.posemap_features
             ).features
-            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity)
+            loss = loss + weight.posemap * posemap_loss(
+                estimated, true, opacity, posemap_distance
+            )
         return loss
 
     def losses(index: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -134,24 +146,37 @@ def train_aprnet(
         predicted = net.pose(deep[:batch].float())
         named = {
             'photos': supervise(
-                predicted.part(slice(0, real)), real_examples, chosen, generator, rendering
+                predicted.part(slice(0, real)),
+                real_examples,
+                chosen,
+                generator,
+                rendering,
+                'cosine',
             )
         }
         if use_views:
             named['views'] = weight.rvs * supervise(
-                predicted.part(slice(real, None)), views, drawn, generator, rendering
+                predicted.part(slice(real, None)),
+                views,
+                drawn,
+                generator,
+                rendering,
+                recipe.rvs_posemap_distance,
             )
         if pairs:
             window = random_window(grid, recipe.image_loss_window, generator)
             with mixed_precision(device):
                 real_features = net.features([tap[:pairs] for tap in taps], window)
                 rendered_features = net.features([tap[batch:] for tap in taps], window)
-            named['features'] = weight.image * image_loss(real_features, rendered_features)
+            named['features'] = weight.image * image_loss(
+                real_features, rendered_features, distance=recipe.triplet_distance
+            )
         return named
 
     net.backbone.freeze(recipe.frozen_stages)
     backbone = [p for p in net.backbone.parameters() if p.requires_grad]
     rest = [*net.head.parameters(), *net.adapters.parameters()]
+    rest += [p for part in learned for p in part.parameters()]
     optimiser = torch.optim.Adam(
         [
             {'params': rest, 'lr': recipe.learning_rate},
@@ -161,7 +186,7 @@ def train_aprnet(
     )
     best = BestWeights()
     check_every = max(1, recipe.steps // CHECKS)
-    parallel_losses = data_parallel(losses, net)
+    parallel_losses = data_parallel(losses, net, *learned)
 
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
         named = parallel_losses(index, generator)
@@ -174,6 +199,8 @@ def train_aprnet(
         return {**{k: v.item() for k, v in named.items()}, 'held out m': best.error}
 
     state = {'net': net, 'best': best}
+    if learned:
+        state['pose_weighting'] = learned[0]
     train('APRNet', recipe.steps, step, optimiser, state, checkpoint, seed)
     net.load_state_dict(best.weights)
     net.eval()

@@ -1,0 +1,90 @@
+"""Training of APRNet: what moves, what stays, and that an option changes its own loss alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
+
+from posemap_ros.aprnet.network import APRNet
+from posemap_ros.aprnet.renders import PosedViews
+from posemap_ros.aprnet.trainer import train_aprnet
+from posemap_ros.environment import Environment, make_aprnet
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.recipe import AprRecipe, LossWeights
+
+POSES = torch.from_numpy(circle_of_poses(12)).float()
+PHOTOS = PosedViews(
+    torch.stack([torch.from_numpy(photograph(p.double().numpy())) for p in POSES]), POSES
+)
+# All losses from the first step on.
+BASE = replace(RECIPE.aprnet, steps=2, rendering_losses_from=0.0)
+
+
+@pytest.fixture
+def nerf(pristine_environment: Path) -> NeRFP:
+    return Environment.load(pristine_environment).load_nerf_p()
+
+
+def untrained() -> APRNet:
+    torch.manual_seed(0)
+    return make_aprnet(SceneFrame.from_poses(POSES), CAMERA, BASE)
+
+
+def trained(nerf: NeRFP, recipe: AprRecipe, folder: Path) -> APRNet:
+    net = untrained()
+    folder.mkdir()
+    (folder / 'renders').mkdir()
+    seen, unseen = PHOTOS.part(slice(0, 9)), PHOTOS.part(slice(9, None))
+    train_aprnet(net, nerf, seen, unseen, recipe, 0, folder / 'renders', folder / 'aprnet.pt')
+    return net
+
+
+def same(a: APRNet, b: APRNet) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values())
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def test_only_what_is_trained_moves(nerf: NeRFP, tmp_path: Path) -> None:
+    field = {k: v.clone() for k, v in nerf.state_dict().items()}
+    before = untrained().state_dict()
+    after = trained(nerf, BASE, tmp_path / 'run').state_dict()
+    assert all(torch.equal(v, field[k]) for k, v in nerf.state_dict().items())
+    assert all(p.grad is None for p in nerf.parameters())
+    moved = {k for k, v in after.items() if not torch.equal(v, before[k])}
+    for part in ('backbone', 'head', 'adapters'):
+        assert any(k.startswith(part) for k in moved), part
+    net = untrained()
+    net.backbone.freeze(BASE.frozen_stages)
+    frozen = {f'backbone.{k}' for k, p in net.backbone.named_parameters() if not p.requires_grad}
+    assert frozen and not frozen & moved
+
+
+@pytest.mark.parametrize(
+    ('option', 'loss'),
+    [
+        ({'triplet_distance': 'width'}, 'image'),
+        ({'posemap_features': 'trunk'}, 'posemap'),
+        ({'rvs_posemap_distance': 'l2'}, 'posemap'),
+        ({'rvs_posemap_distance': 'l2'}, 'rvs'),
+        ({'pose_weighting': 'learned'}, 'pose'),
+    ],
+)
+def test_an_option_changes_its_loss_and_nothing_else(
+    nerf: NeRFP, tmp_path: Path, option: dict[str, str], loss: str
+) -> None:
+    default = trained(nerf, BASE, tmp_path / 'default')
+    assert not same(default, trained(nerf, replace(BASE, **option), tmp_path / 'option'))
+    without = replace(BASE, loss=replace(LossWeights(), **{loss: 0.0}))
+    left_out = trained(nerf, without, tmp_path / 'without')
+    assert not same(default, left_out)
+    assert same(left_out, trained(nerf, replace(without, **option), tmp_path / 'both'))
+
+
+def test_learned_weights_of_the_pose_loss_survive_a_stop(nerf: NeRFP, tmp_path: Path) -> None:
+    trained(nerf, replace(BASE, pose_weighting='learned'), tmp_path / 'run')
+    saved = torch.load(tmp_path / 'run' / 'aprnet.pt', weights_only=True)
+    start = torch.tensor([0.0, -3.0])
+    assert not torch.equal(saved['pose_weighting']['log_variance'], start)
