@@ -48,7 +48,7 @@ class Bag:
 
     def __enter__(self) -> Bag:
         parts = _find_parts(self.path)
-        self._is_ros1 = parts[0].suffix == ROS1_SUFFIX
+        self._is_ros1 = _is_ros1(parts[0])
         self._readers = []
         with ExitStack() as stack:
             for part in parts:
@@ -120,7 +120,7 @@ class Bag:
 
 def _open(part: Path) -> rosbag1.Reader | rosbag2.Reader:
     try:
-        reader = (rosbag1 if part.suffix == ROS1_SUFFIX else rosbag2).Reader(part)
+        reader = (rosbag1 if _is_ros1(part) else rosbag2).Reader(part)
         reader.open()
     except PermissionError:
         raise
@@ -132,6 +132,10 @@ def _open(part: Path) -> rosbag1.Reader | rosbag2.Reader:
             ) from None
         raise _unreadable(part, error) from error
     return reader
+
+
+def _is_ros1(part: Path) -> bool:
+    return part.suffix == ROS1_SUFFIX and part.is_file()  # folders may be called anything
 
 
 def _unreadable(path: Path, error: Exception) -> BagError:

@@ -8,13 +8,17 @@ several that fit; --list shows what there is, and commands to copy.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
+from typing import get_args
 
 from posemap_ros.bag import BagError
 from posemap_ros.command_line import run_stage
 from posemap_ros.dataset.bag_recording import BagOptions
 from posemap_ros.dataset.bag_summary import summarize_bag
+from posemap_ros.dataset.bag_topics import PoseSource
+from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.frame_selection import FrameSelection
 from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.progress import progress_bar
@@ -56,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'wrote {arguments.out}')
         print(stopwatch.summary())
 
-    return run_stage('extract_bag', work, BagError)
+    return run_stage('extract_bag', work, BagError, DatasetError)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -65,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('bag', type=Path, help='rosbag2 folder, or a .mcap, .db3 or .bag file')
     add('--out', type=Path, metavar='DIR', help='folder to make; must be new or empty')
     add('--overwrite', action='store_true', help='replace what DIR holds')
-    add('--list', action='store_true', help='show what the bag holds and commands to copy, and stop')
+    add('--list', action='store_true', help='show what the bag holds, and commands to copy')
 
     topics = parser.add_argument_group('what to read').add_argument
     topics('--image-topic', metavar='TOPIC', help='Image or CompressedImage')
@@ -78,9 +82,11 @@ def make_parser() -> argparse.ArgumentParser:
     topics(
         '--pose-source',
         '--poses',
-        choices=('topic', 'tf'),
+        choices=get_args(PoseSource),
         default='topic',
-        help='default: topic',
+        help='topic: from --pose-topic (default); tf: from --map-frame to the camera; sfm: found '
+        'from the images alone by structure from motion, in metres if there is a pose topic or '
+        '--distance',
     )
     topics(
         '--map-frame',
@@ -115,6 +121,12 @@ def make_parser() -> argparse.ArgumentParser:
         help='interpolate between poses at most this far apart (default: %(default)s)',
     )
     topics(
+        '--distance',
+        nargs=3,
+        metavar=('FRAME', 'FRAME', 'METRES'),
+        help='with sfm: how far apart the camera was at two frames, such as 12 for images/000012',
+    )
+    topics(
         '--skip-invalid-poses',
         action='store_true',
         help='leave out poses that are NaN or no rotation, instead of stopping at the first',
@@ -143,6 +155,14 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='DEGREES',
         default=SELECTION.min_rotation_deg,
         help='default: %(default)s',
+    )
+    selection(
+        '--min-image-motion',
+        type=float,
+        metavar='SHARE',
+        default=SELECTION.min_image_motion,
+        help="instead, with sfm: of the image's width, by which it has moved "
+        '(default: %(default)s)',
     )
     selection(
         '--every',
@@ -176,15 +196,29 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
         rectified=arguments.rectified,
         max_gap_s=arguments.max_gap,
         skip_invalid_poses=arguments.skip_invalid_poses,
+        distance=_parse_distance(arguments.distance),
         undistort=arguments.undistort,
         selection=FrameSelection(
             min_translation_m=arguments.min_translation,
             min_rotation_deg=arguments.min_rotation,
+            min_image_motion=arguments.min_image_motion,
             every=arguments.every,
             max_frames=arguments.max_frames,
             skip_blurred=not arguments.keep_blurred,
         ),
     )
+
+
+def _parse_distance(words: list[str] | None) -> tuple[int, int, float] | None:
+    if words is None:
+        return None
+    try:
+        first, second, metres = int(words[0]), int(words[1]), float(words[2])
+    except ValueError:
+        raise ValueError('--distance takes two frame numbers and metres') from None
+    if first == second or min(first, second) < 0 or not 0 < metres < math.inf:
+        raise ValueError('--distance takes two different frames and a positive number of metres')
+    return first, second, metres
 
 
 if __name__ == '__main__':

@@ -28,7 +28,8 @@ class Choice:
     topics: BagTopics
     recording: Recording
     stamps_ns: list[int]  # of the images to keep, in order of time
-    unmoved: int  # images left out, because they are close to another one
+    unposed: int  # images left out, because no pose is near in time
+    unmoved: int  # because they are close to another one
     blurred: int
     damage: Damage
 
@@ -82,11 +83,19 @@ def choose_frames(
         motion, stamps = ImageMotion(selection.min_image_motion), recording.image_stamps_ns
     else:
         motion, stamps = None, list(recording.poses)
+    unposed = len(recording.image_stamps_ns) - len(stamps)
     stamps = stamps[:: selection.every]
     if motion is None and not selection.skip_blurred:
         kept = selection.choose(selection.runs([recording.poses[s] for s in stamps]))
-        chosen = [stamps[index] for index in kept]
-        return Choice(topics, recording, chosen, len(stamps) - len(kept), 0, damage)
+        return Choice(
+            topics,
+            recording,
+            stamps_ns=[stamps[index] for index in kept],
+            unposed=unposed,
+            unmoved=len(stamps) - len(kept),
+            blurred=0,
+            damage=damage,
+        )
 
     with (
         stopwatch.section('looking at images'),
@@ -108,10 +117,14 @@ def choose_frames(
         kept = selection.choose(runs, sharpness, blurred)
     else:
         kept = selection.choose(runs)
-    left_out = len(looks) - len(kept)
-    shaken = int(blurred.sum())
     return Choice(
-        topics, recording, [stamps[i] for i in kept], left_out - shaken, shaken, damage
+        topics,
+        recording,
+        stamps_ns=[stamps[i] for i in kept],
+        unposed=unposed,
+        unmoved=int((~blurred).sum()) - len(kept),
+        blurred=int(blurred.sum()),
+        damage=damage,
     )
 
 

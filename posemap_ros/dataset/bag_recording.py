@@ -33,6 +33,7 @@ class BagOptions:
     rectified: bool | None = None  # None: as the image topic's name says
     max_gap_s: float = 0.25
     skip_invalid_poses: bool = False
+    distance: tuple[int, int, float] | None = None  # with 'sfm': metres between two frames
     undistort: bool = False  # write images of a pinhole camera; otherwise the model is kept
     selection: FrameSelection = field(default_factory=FrameSelection)
 
@@ -48,23 +49,7 @@ class Recording:
     poses: dict[int, np.ndarray]  # stamp -> T_world_cam of those images for which it is known
     pose_source: str  # the topic, 'TF', or '' where there are no poses
     invalid_poses: int
-    remarks: list[str]
-
-    @property
-    def notes(self) -> list[str]:
-        """What is allowed, but often a mistake."""
-        notes = list(self.remarks)
-        if 'odom' in self.world_frame:
-            notes.append(
-                'note: the poses are in an odometry frame, which drifts; poses from SLAM or '
-                'another map frame give a better environment'
-            )
-        if 'optical' not in self.camera_frame:
-            notes.append(
-                f'note: the images are in frame {self.camera_frame!r}, which is taken as an '
-                'optical frame: z forward, x right, y down'
-            )
-        return notes
+    notes: list[str]  # what is allowed, but often a mistake
 
 
 def read_recording(
@@ -106,12 +91,13 @@ def read_recording(
             f'{bag.path}: images on {topics.image} have no stamp (it is 0); '
             'without one no pose can be found for them'
         )
-    if not camera_frame:
+    by_sfm = options.pose_source == 'sfm'
+    if not camera_frame and not by_sfm:
         raise BagError(
             f'{bag.path}: images on {topics.image} have no frame_id; name it with --camera-frame'
         )
     camera = _read_camera(bag, topics, info, options)
-    source, remarks = topics.pose or ('TF' if options.pose_source == 'tf' else ''), []
+    source = topics.pose or ('TF' if options.pose_source == 'tf' else '')
     recording = Recording(
         camera=camera,
         camera_frame=camera_frame,
@@ -120,7 +106,7 @@ def read_recording(
         poses={},
         pose_source=source,
         invalid_poses=0,
-        remarks=remarks,
+        notes=[],
     )
     if source:
         try:
@@ -128,15 +114,25 @@ def read_recording(
                 camera_frame, topics.pose, options.pose_frame, options.map_frame
             )
         except BagError as error:
-            if options.pose_source != 'sfm':
+            if not by_sfm:
                 raise
             camera_poses = poses.holder_poses(topics.pose)
-            remarks.append(
+            recording.notes.append(
                 f'note: {topics.pose} is taken for the poses of the camera to find the scale: '
                 f'{error}'
             )
         recording.invalid_poses = poses.invalid
         _pose_images(bag, recording, options, camera_poses)
+    if 'odom' in recording.world_frame and not by_sfm:
+        recording.notes.append(
+            'note: the poses are in an odometry frame, which drifts; poses from SLAM or another '
+            'map frame give a better environment'
+        )
+    if 'optical' not in camera_frame and not by_sfm:
+        recording.notes.append(
+            f'note: the images are in frame {camera_frame!r}, which is taken as an optical frame: '
+            'z forward, x right, y down'
+        )
     return recording
 
 

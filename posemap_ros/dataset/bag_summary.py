@@ -55,6 +55,10 @@ def _suggestions(bag: Bag) -> Iterator[str]:
             command += ['--camera-info-topic', infos[0]]
         for remark, poses in [*_from_topics(bag, tree, camera), *_from_tf(tree, camera)]:
             yield f'\n# {remark}\n{shlex.join([*command, *poses])}'
+        yield (
+            f'\n# poses found from the images of {image} alone; takes long\n'
+            f'{shlex.join([*command, "--poses", "sfm"])}'
+        )
 
 
 def _from_topics(bag: Bag, tree: TransformTree, camera: str) -> Iterator[tuple[str, list[str]]]:

@@ -106,7 +106,7 @@ def _choose(
             raise BagError(f'{bag.path}: topic {name} holds no messages')
         return name
     if not found:
-        instead = ' (or --pose-source tf)' if kind == 'pose' else ''
+        instead = ' (or --pose-source tf, or sfm)' if kind == 'pose' else ''
         raise BagError(
             f'{bag.path}: the bag holds no {kind} topic; there are {bag.describe_topics()}; '
             f'name one with {option}{instead}'

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from recordings import (
     camera_info,
@@ -61,6 +63,41 @@ def test_options_reach_the_selection(bag, tmp_path):
     assert run(bag, '--out', tmp_path / 'data', *OF_CAMERA, '--every', 2, '--max-frames', 2) == 0
     frames = open_dataset(tmp_path / 'data').frames
     assert [frame.stamp_ns for frame in frames] == [ns(0.0), ns(0.4)]
+
+
+def test_blurred_and_undistorted(tmp_path):
+    """Both options reach the work: the images are encoded anew, and the soft one is kept."""
+    messages = [message for message in drive(n=12) if message[0] != '/camera/camera_info']
+    messages.append(('/camera/camera_info', camera_info(ns(0), d=(-0.2, 0, 0, 0, 0)), ns(0)))
+    texture = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    for i, (topic, _, stamp) in enumerate(messages):
+        if topic.startswith('/camera/image_raw'):
+            soft = cv2.GaussianBlur(texture, (0, 0), 3.0 if stamp == ns(0.5) else 0.8)
+            messages[i] = (topic, compressed_image(stamp, jpeg(soft)), stamp)
+    bag = write_bag(tmp_path / 'drive', messages)
+    assert run(bag, '--out', tmp_path / 'sharp', *OF_CAMERA) == 0
+    assert run(bag, '--out', tmp_path / 'all', *OF_CAMERA, '--keep-blurred', '--undistort') == 0
+    sharp, everything = open_dataset(tmp_path / 'sharp'), open_dataset(tmp_path / 'all')
+    stamps = [ns(i / 10) for i in range(12)]
+    assert [f.stamp_ns for f in everything.frames] == stamps
+    assert [f.stamp_ns for f in sharp.frames] == [s for s in stamps if s != ns(0.5)]
+    assert sharp.camera.distortion_model == 'plumb_bob'
+    assert everything.camera.distortion_model == 'none'
+
+
+@pytest.mark.parametrize('option', ['--pose-source', '--poses'])
+def test_both_names_of_the_pose_source_are_one_option(bag, tmp_path, capsys, option):
+    message = failed(capsys, tmp_path, bag, '--out', tmp_path / 'data', option, 'tf')
+    assert 'TF does not connect map and camera_optical' in message
+
+
+@pytest.mark.parametrize(
+    'words', [('a', 'b', 'c'), (3, 3, 1.0), (0, 1, 0), (0, 1, 'nan'), (-1, 1, 2), (0, 1, 'inf')]
+)
+def test_impossible_distances(bag, tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        run(bag, '--out', tmp_path / 'data', '--poses', 'sfm', '--distance', *words)
+    assert stop.value.code == 2 and '--distance' in capsys.readouterr().err
 
 
 def test_list_shows_topics_and_their_use(bag, capsys):
@@ -133,7 +170,7 @@ def test_a_full_disk_leaves_nothing(bag, tmp_path, capsys, monkeypatch):
 def test_ctrl_c_leaves_nothing_and_a_second_run_works(tmp_path):
     messages = []
     content = jpeg(picture(0, 1280, 960))
-    for i in range(200):
+    for i in range(100):
         stamp = ns(i / 10)
         messages += [
             ('/image', compressed_image(stamp, content), stamp),
