@@ -68,8 +68,8 @@ class FeatureMatcher:
         keypoints, descriptors = self._sift.detectAndCompute(grey, None)
         pixels = np.array([k.pt for k in keypoints], np.float64).reshape(-1, 2)
         descriptors = np.empty((0, 128), np.float32) if descriptors is None else descriptors
-        # RootSIFT: Arandjelovic and Zisserman, "Three things everyone should know to improve object
-        # retrieval", CVPR 2012.
+        # RootSIFT: Arandjelovic and Zisserman, "Three things everyone should know to improve
+        # object retrieval", CVPR 2012.
         total = np.maximum(np.abs(descriptors).sum(axis=1, keepdims=True), 1e-9)
         column, row = pixels.round().astype(int).T
         return Features(
@@ -87,14 +87,17 @@ class FeatureMatcher:
         neither poses nor focal length have a say in it, so that both can be tested with it.
         """
         first, second = self.features(a), self.features(b)
-        pairs = _mutual_matches(first.descriptors, second.descriptors)
+        pairs = mutual_matches(first.descriptors, second.descriptors)
         if len(pairs) < _FEWEST_INLIERS:
             return None
         points_a, points_b = first.points[pairs[:, 0]], second.points[pairs[:, 1]]
         cv2.setRNGSeed(0)
-        _, inliers = cv2.findFundamentalMat(
-            points_a, points_b, cv2.USAC_MAGSAC, _INLIER_PX, 0.999, 2000
-        )
+        try:
+            _, inliers = cv2.findFundamentalMat(
+                points_a, points_b, cv2.USAC_MAGSAC, _INLIER_PX, 0.999, 2000
+            )
+        except cv2.error:  # OpenCV 4.11 fails where every sample is degenerate: there is no motion
+            return None
         if inliers is None or inliers.sum() < _FEWEST_INLIERS:
             return None
         pairs = pairs[inliers.ravel() > 0]
@@ -106,7 +109,7 @@ class FeatureMatcher:
         )
 
 
-def _mutual_matches(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def mutual_matches(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Indices [m, 2] of unit descriptors [n, d] and [k, d] that are each other's nearest."""
     if len(a) < 2 or len(b) < 2:
         return np.empty((0, 2), int)

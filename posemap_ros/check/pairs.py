@@ -105,7 +105,9 @@ def _usual_gap(matcher: FeatureMatcher, timeline: Timeline) -> int:
     return int(np.median(gaps)) if gaps else 1
 
 
-def _similar_poses(poses: np.ndarray, starts: list[int], neighbours: int = 3) -> list:
+def _similar_poses(
+    poses: np.ndarray, starts: list[int], neighbours: int = 3
+) -> list[tuple[int, int]]:
     """(a, b): the frames nearest to each start in position and direction."""
     spread = np.median(np.linalg.norm(poses[:, :3, 3] - poses[:, :3, 3].mean(0), axis=1))
     pairs = []
@@ -113,8 +115,9 @@ def _similar_poses(poses: np.ndarray, starts: list[int], neighbours: int = 3) ->
         distance = np.linalg.norm(poses[:, :3, 3] - poses[a, :3, 3], axis=1) / max(spread, 1e-9)
         distance += rotation_error_deg(poses, poses[a]) / 30.0
         distance[a] = np.inf
-        pairs += [(a, int(b)) for b in np.argsort(distance)[:neighbours] if np.isfinite(distance[b])]
-    return list(dict.fromkeys((min(pair), max(pair)) for pair in pairs))
+        nearest = np.argsort(distance)[: min(neighbours, len(poses) - 1)]
+        pairs += [(min(a, int(b)), max(a, int(b))) for b in nearest]
+    return list(dict.fromkeys(pairs))
 
 
 def _spread(order: np.ndarray, count: int) -> list[int]:

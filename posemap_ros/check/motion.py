@@ -1,0 +1,164 @@
+"""Poses that jump, and poses that stand still while the camera moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.check.epipolar import relative_poses
+from posemap_ros.check.features import FeatureMatcher, Match
+from posemap_ros.check.findings import Finding
+from posemap_ros.check.timeline import Timeline
+from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+
+_WINDOW = 5  # steps before and after, with which a step is compared
+_TIMES_USUAL = 8.0
+_LEAST_STEP, _LEAST_TURN_DEG = 0.03, 3.0  # of the scene's depth; below, nothing is a jump
+_MOST_LOOKED_AT = 30
+_IMAGE_DISAGREES = 0.05  # of the image's width
+_IMAGE_MOVED = 0.01
+_REPEATED_FAULT = 0.05  # of the scene's depth, between the poses of one image
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Pairs of indices of consecutive frames where something is wrong."""
+
+    jumps: tuple[tuple[int, int], ...]  # the poses jump, the images do not
+    stuck: tuple[tuple[int, int], ...]  # the images move, the pose is exactly the same
+    repeated: tuple[tuple[int, int], ...]  # the same file twice, but two poses
+    repeated_step: float  # the longest of their steps, as a share of the scene's depth
+    steps_m: np.ndarray  # [n - 1] between consecutive frames, NaN between drives
+
+
+def examine_motion(
+    matcher: FeatureMatcher,
+    poses: np.ndarray,
+    camera: Camera,
+    timeline: Timeline,
+    depth_m: float,
+) -> Motion:
+    """Look at all steps between consecutive frames; where one is odd, ask the images.
+
+    Args:
+        poses: [n, 4, 4] in the convention that fits.
+        camera: of the matcher, with the focal length that fits.
+        depth_m: how far away the scene is; NaN where that is not known.
+    """
+    order = timeline.order
+    before, after = order[:-1], order[1:]
+    same_drive = timeline.drive[before] == timeline.drive[after]
+    steps = np.linalg.norm(poses[after, :3, 3] - poses[before, :3, 3], axis=1)
+    turns = rotation_error_deg(poses[after], poses[before])
+    depth = depth_m if np.isfinite(depth_m) else 10 * float(np.median(steps))
+    odd = steps > _unusual(steps, _LEAST_STEP * depth)
+    odd |= turns > _unusual(turns, _LEAST_TURN_DEG)
+    jumps = [
+        (a, b)
+        for a, b in _largest(before, after, odd & same_drive, steps)
+        if (match := matcher.match(a, b))
+        and _disagrees(match, relative_poses(poses[a], poses[b]), camera, depth)
+    ]
+    still = same_drive & (steps == 0) & (turns < 1e-9)
+    stuck = [
+        (a, b)
+        for a, b in _largest(before, after, still, steps)
+        if (match := matcher.match(a, b))
+        and match.displacement_px > _IMAGE_MOVED * camera.width
+    ]
+    repeated = _repeated_files(matcher, before, after, same_drive & ~still)
+    return Motion(
+        jumps=tuple(jumps),
+        stuck=tuple(stuck),
+        repeated=tuple(repeated),
+        repeated_step=max(
+            (float(translation_error_m(poses[a], poses[b])) / depth for a, b in repeated),
+            default=0.0,
+        ),
+        steps_m=np.where(same_drive, steps, np.nan),
+    )
+
+
+def judge_motion(motion: Motion, names: list[str]) -> list[Finding]:
+    """Findings on jumps and on duplicates."""
+
+    def listed(pairs: tuple[tuple[int, int], ...]) -> str:
+        shown = ', '.join(f'{names[a]} -> {names[b]}' for a, b in pairs[:3])
+        return shown + (', ...' if len(pairs) > 3 else '')
+
+    count = len(names)
+    if motion.jumps:
+        steps = f'{len(motion.jumps)} time{"s" if len(motion.jumps) > 1 else ""}'
+        jumps = Finding(
+            'pose jumps',
+            'fault',
+            f'the poses jump {steps} where the images do not: {listed(motion.jumps)}',
+            'use poses after loop closure (the final trajectory of the SLAM, not the live one), '
+            'or cut the recording there',
+        )
+    else:
+        steps = motion.steps_m[np.isfinite(motion.steps_m)]
+        figure = f'; the largest step is {steps.max():.2f} m' if len(steps) else ''
+        jumps = Finding('pose jumps', 'ok', f'the poses do not jump{figure}')
+    if motion.stuck:
+        share = len(motion.stuck) / count
+        duplicates = Finding(
+            'duplicates',
+            'fault' if len(motion.stuck) > 2 else 'warning',
+            f'the pose stands still while the image moves, {len(motion.stuck)} times '
+            f'({100 * share:.1f} % of the frames): {listed(motion.stuck)}',
+            'take poses that are interpolated at the stamps of the images, and leave out where '
+            'tracking was lost',
+        )
+    elif motion.repeated:
+        duplicates = Finding(
+            'duplicates',
+            'fault' if motion.repeated_step > _REPEATED_FAULT else 'warning',
+            f'the same image comes twice, {len(motion.repeated)} times, with poses up to '
+            f"{100 * motion.repeated_step:.1f} % of the scene's distance apart: "
+            f'{listed(motion.repeated)}',
+            'leave out what the camera sent twice',
+        )
+    else:
+        duplicates = Finding('duplicates', 'ok', 'no pose or image stands for two')
+    return [jumps, duplicates]
+
+
+def _unusual(values: np.ndarray, least: float) -> np.ndarray:
+    """For each value [n], how large it would have to be to be odd among its neighbours."""
+    padded = np.pad(values, _WINDOW, mode='reflect' if len(values) > _WINDOW else 'edge')
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _WINDOW + 1)
+    return np.maximum(_TIMES_USUAL * np.median(windows, axis=1), least)
+
+
+def _largest(
+    before: np.ndarray, after: np.ndarray, mask: np.ndarray, by: np.ndarray
+) -> list[tuple[int, int]]:
+    """At most so many of the marked steps that looking at their images does not take long."""
+    places = np.flatnonzero(mask)
+    if len(places) > _MOST_LOOKED_AT:
+        places = np.sort(places[np.argsort(-by[places], kind='stable')[:_MOST_LOOKED_AT]])
+    return [(int(before[i]), int(after[i])) for i in places]
+
+
+def _disagrees(match: Match, T_b_a: np.ndarray, camera: Camera, depth: float) -> bool:
+    """Would the image have moved quite differently, had the camera moved as the poses say?"""
+    x = (match.points_a - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    points = depth * np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    seen = camera.project(points @ T_b_a[:3, :3].T + T_b_a[:3, 3])
+    off = np.linalg.norm(seen - match.points_b, axis=1)
+    return bool(np.median(np.where(np.isnan(off), np.inf, off)) > _IMAGE_DISAGREES * camera.width)
+
+
+def _repeated_files(
+    matcher: FeatureMatcher, before: np.ndarray, after: np.ndarray, mask: np.ndarray
+) -> list[tuple[int, int]]:
+    frames = matcher.dataset.frames
+    sizes = np.array([frame.path.stat().st_size for frame in frames])
+    return [
+        (int(a), int(b))
+        for a, b in zip(before[mask], after[mask])
+        if sizes[a] == sizes[b] and frames[a].path.read_bytes() == frames[b].path.read_bytes()
+    ]

@@ -1,0 +1,227 @@
+"""The page that shows what was checked: findings first, then the pictures they rest on."""
+
+from __future__ import annotations
+
+import textwrap
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from posemap_ros.check.check import Checked
+from posemap_ros.check.conventions import AS_GIVEN
+from posemap_ros.check.epipolar import relative_poses
+from posemap_ros.check.findings import is_content
+from posemap_ros.check.fit import Fit, Profile
+from posemap_ros.html_page import Page
+
+_VERDICTS = {'ok': 'good', 'warning': 'warning', 'fault': 'bad'}
+_GIVEN, _FOUND, _BAD = '#222222', '#2a6f97', '#d1603d'
+_SHOWN_POINTS = 25
+_SHOWN_JUMPS = 3
+
+
+def make_report(checked: Checked) -> Page:
+    """The page; write it with `Page.write`."""
+    dataset, findings = checked.dataset, checked.findings
+    page = Page(f'Dataset check: {dataset.root.resolve().name}')
+    camera = dataset.camera
+    page.paragraph(
+        f'{len(dataset)} frames of {camera.width}x{camera.height} px, focal length '
+        f'{camera.fx:.1f} x {camera.fy:.1f} px, distortion: {camera.distortion_model}. '
+        + ('Nothing stands against training.' if is_content(findings) else 'Not fit for training.')
+    )
+    for finding in findings:
+        page.finding(_VERDICTS[finding.severity], f'{finding.subject}: {finding.sentence}')
+    if checked.fit is None:
+        return page
+    _show_geometry(page, checked)
+    _show_coverage(page, checked)
+    _show_motion(page, checked)
+    _show_exposure(page, checked)
+    if checked.retrieval:
+        page.heading('What to expect')
+        page.figure(
+            _errors(checked),
+            'Error of the pose of the most similar image, beside the nearest pose there is.',
+        )
+    return page
+
+
+def _show_geometry(page: Page, checked: Checked) -> None:
+    fit, native = checked.fit, checked.dataset.camera.width / checked.fit.camera.width
+    page.heading('Do poses and images fit together?')
+    page.paragraph(
+        'Points that are matched between two images must lie on the epipolar lines that the '
+        'poses of the two give. How far they are from them, over many pairs of images, is shown '
+        'for each way to read the poses, and for other focal lengths and time offsets.'
+    )
+    page.figure(_conventions(fit, native))
+    page.figure(_profiles(checked, native))
+    page.images([*_epipolar_pictures(checked)])
+
+
+def _conventions(fit: Fit, native: float) -> Figure:
+    costs = sorted(fit.costs_px.items(), key=lambda item: -item[1])
+    figure = Figure(figsize=(9, 0.38 * len(costs) + 1), layout='constrained')
+    axes = figure.add_subplot()
+    colours = [
+        _FOUND if c is fit.convention else _GIVEN if c is AS_GIVEN else '#b8c4ce' for c, _ in costs
+    ]
+    labels = [textwrap.shorten(f'{c.formula}   {c.name}', 88) for c, _ in costs]
+    axes.barh(labels, [native * cost for _, cost in costs], color=colours)
+    axes.tick_params(axis='y', labelsize=7)
+    axes.set_xlabel('distance from the epipolar lines (px, mean over pairs, capped)')
+    return figure
+
+
+def _profiles(checked: Checked, native: float) -> Figure:
+    fit, given = checked.fit, checked.dataset.camera.fx
+    figure = Figure(figsize=(9, 3), layout='constrained')
+    focal, offset = figure.subplots(1, 2)
+    _profile(focal, fit.focal, given, given, native)
+    focal.set_xlabel('focal length (px)')
+    focal.set_ylabel('distance (px)')
+    if fit.offset is None:
+        offset.text(0.5, 0.5, 'not tested', ha='center', transform=offset.transAxes)
+        offset.set_axis_off()
+    else:
+        _profile(offset, fit.offset, 1.0, 0.0, native)
+        offset.set_xlabel('time offset (s)')
+    return figure
+
+
+def _profile(axes, profile: Profile, unit: float, given: float, native: float) -> None:
+    axes.plot(profile.values * unit, profile.costs * native, color=_FOUND)
+    axes.axvline(given, color=_GIVEN, linestyle=':', label=f'given: {given:.4g}')
+    best = profile.best * unit
+    axes.axvline(best, color=_BAD, linewidth=1, label=f'fits best: {best:.4g}')
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+
+
+def _epipolar_pictures(checked: Checked):
+    """Two images of the pair whose misfit is the median: points, and the lines they belong on."""
+    fit, pairs, camera = checked.fit, checked.pairs, checked.fit.camera
+    middle = int(np.argsort(fit.residuals_px)[len(pairs) // 2])
+    a, b = int(pairs.a[middle]), int(pairs.b[middle])
+    lines = _lines_in_second(
+        pairs.points_a[middle],
+        relative_poses(fit.T_world_a[middle], fit.T_world_b[middle]),
+        camera,
+    )
+    first, second = checked.matcher.image(a).copy(), checked.matcher.image(b).copy()
+    rng = np.random.default_rng(0)
+    for i in range(min(_SHOWN_POINTS, len(lines))):
+        colour = tuple(int(v) for v in rng.integers(60, 256, 3))
+        for image, points in ((first, pairs.points_a), (second, pairs.points_b)):
+            cv2.circle(image, _pixel(points[middle, i]), 3, colour, 1, cv2.LINE_AA)
+        start, end = _line_ends(lines[i], camera.width)
+        cv2.line(second, start, end, colour, 1, cv2.LINE_AA)
+    names = checked.dataset.names
+    yield first, f'{names[a]}: matched points'
+    yield second, f'{names[b]}: the same points, and the epipolar lines of the poses that fit'
+
+
+def _lines_in_second(points: np.ndarray, T_b_a: np.ndarray, camera) -> np.ndarray:
+    """Epipolar lines [k, 3] of points [k, 2] of the first image."""
+    K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    x, y, z = T_b_a[:3, 3]
+    E = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ T_b_a[:3, :3]
+    F = np.linalg.inv(K).T @ E @ np.linalg.inv(K)
+    return np.concatenate([points, np.ones((len(points), 1))], axis=1) @ F.T
+
+
+def _line_ends(line: np.ndarray, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    a, b, c = line
+    b = b if abs(b) > 1e-9 * abs(a) else 1e-9 * abs(a) + 1e-30
+    ends = [(x, float(np.clip(-(a * x + c) / b, -1e4, 1e4))) for x in (0.0, float(width))]
+    return _pixel(np.array(ends[0])), _pixel(np.array(ends[1]))
+
+
+def _pixel(point: np.ndarray) -> tuple[int, int]:
+    return int(round(point[0] - 0.5)), int(round(point[1] - 0.5))
+
+
+def _show_coverage(page: Page, checked: Checked) -> None:
+    above, split = checked.above, checked.split
+    figure = Figure(figsize=(9, 7), layout='constrained')
+    axes = figure.add_subplot()
+    x, y = above.positions[:, :2].T
+    thin = slice(None, None, max(1, len(x) // 200))
+    axes.plot(x, y, '.', color=_FOUND, markersize=3, label='frames')
+    axes.quiver(
+        x[thin],
+        y[thin],
+        *above.forward[thin, :2].T,
+        color='#8a9aa8',
+        width=0.0015,
+        scale=30,
+        label='looking',
+    )
+    if split is not None:
+        tests = np.isin(checked.timeline.order, split.test)
+        axes.plot(x[tests], y[tests], '.', color='#d4a72c', markersize=4, label='test frames')
+    for number, (i, j) in enumerate(above.gaps):
+        axes.plot(
+            x[[i, j]], y[[i, j]], color=_BAD, linewidth=2, label=None if number else 'gap'
+        )
+    axes.set_aspect('equal')
+    axes.set_xlabel('x (m)')
+    axes.set_ylabel('y (m)')
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    page.heading('Where the camera was')
+    page.figure(figure, 'From above (up is how the cameras were held).')
+    page.paragraph(str(above.coverage))
+
+
+def _show_motion(page: Page, checked: Checked) -> None:
+    figure = Figure(figsize=(9, 3), layout='constrained')
+    steps, depths = figure.subplots(1, 2)
+    steps.plot(checked.motion.steps_m, color=_FOUND, linewidth=0.8)
+    steps.set_xlabel('frame')
+    steps.set_ylabel('step to the next frame (m)')
+    depths.hist(np.clip(checked.scale.depths_m, 0, np.inf), bins=40, color=_FOUND)
+    depths.set_xlabel('distance of matched points (m)')
+    page.heading('Motion and scale')
+    page.figure(figure)
+    names = checked.dataset.names
+    for a, b in (*checked.motion.jumps, *checked.motion.stuck)[:_SHOWN_JUMPS]:
+        page.images([(checked.matcher.image(i), names[i]) for i in (a, b)])
+
+
+def _show_exposure(page: Page, checked: Checked) -> None:
+    exposure = checked.exposure
+    figure = Figure(figsize=(9, 2.5), layout='constrained')
+    axes = figure.add_subplot()
+    axes.plot(exposure.frames, exposure.brightness, '.', color=_FOUND, markersize=4)
+    axes.set_ylim(0, 255)
+    axes.set_xlabel('frame')
+    axes.set_ylabel('mean brightness')
+    page.heading('Exposure')
+    page.figure(figure)
+    darkest, brightest = (
+        int(exposure.frames[f(exposure.brightness)]) for f in (np.argmin, np.argmax)
+    )
+    names = checked.dataset.names
+    page.images(
+        [
+            (checked.matcher.image(darkest), f'darkest: {names[darkest]}'),
+            (checked.matcher.image(brightest), f'brightest: {names[brightest]}'),
+        ]
+    )
+
+
+def _errors(checked: Checked) -> Figure:
+    retrieval = checked.retrieval
+    figure = Figure(figsize=(9, 3), layout='constrained')
+    axes = figure.add_subplot()
+    share = np.linspace(0, 100, len(retrieval.found_m))
+    axes.plot(np.sort(retrieval.found_m), share, color=_FOUND, label='most similar image')
+    axes.plot(np.sort(retrieval.nearest_m), share, color='#8a9aa8', label='nearest pose')
+    axes.set_xlabel('error (m)')
+    axes.set_ylabel('images below it (%)')
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure

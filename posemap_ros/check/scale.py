@@ -1,0 +1,136 @@
+"""How far away the scene is, in the unit of the poses: can that be metres?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.check.epipolar import relative_poses
+from posemap_ros.check.findings import Finding
+from posemap_ros.check.fit import Fit
+from posemap_ros.check.pairs import Pairs
+from posemap_ros.check.timeline import ASSUMED_HZ, Timeline
+from posemap_ros.dataset import PosedImages
+from posemap_ros.dataset.transforms_json import FILE_NAME
+
+_PARALLAX_DEG = (3.0, 1.0, 0.3)  # the widest that enough points have
+_ENOUGH_POINTS = 100
+_PLAUSIBLE_DEPTH_M = (0.15, 300.0)
+_FASTEST_M_S = 50.0
+_UNITS = (('millimetres', 1e-3), ('centimetres', 1e-2), ('kilometres', 1e3))
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Depths of matched points in metres, if poses are metric, and how the camera moved."""
+
+    depths_m: np.ndarray  # [m], of triangulated points in front of both cameras
+    in_front: float  # the share of points that are; 1 with nothing triangulated
+    speeds_m_s: np.ndarray  # between consecutive frames
+    said_arbitrary: bool  # the dataset itself says so
+
+    @property
+    def depth_m(self) -> float:
+        """The median; NaN where nothing could be triangulated."""
+        return float(np.median(self.depths_m)) if len(self.depths_m) else float('nan')
+
+
+def measure_scale(
+    dataset: PosedImages, poses: np.ndarray, pairs: Pairs, fit: Fit, timeline: Timeline
+) -> Scale:
+    """From the poses [n, 4, 4] in the convention that fits."""
+    depths, parallax = _triangulate(pairs, fit)
+    for least in _PARALLAX_DEG:
+        wide = np.isfinite(depths) & (parallax >= np.radians(least))
+        if wide.sum() >= _ENOUGH_POINTS:
+            break
+    front = wide & (depths > 0)
+    order = timeline.order
+    same_drive = np.diff(timeline.drive[order]) == 0
+    steps = np.linalg.norm(np.diff(poses[order, :3, 3], axis=0), axis=1)
+    speeds = (steps / np.diff(timeline.seconds[order]))[same_drive]
+    return Scale(
+        depths_m=depths[front],
+        in_front=float(front.sum() / wide.sum()) if wide.any() else 1.0,
+        speeds_m_s=speeds,
+        said_arbitrary=_says_arbitrary(dataset),
+    )
+
+
+def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
+    """Is it plausible that the poses are in metres?"""
+    if scale.in_front < 0.5:
+        return Finding(
+            'scale',
+            'fault',
+            f'{100 * (1 - scale.in_front):.0f} % of the points come out behind the camera: '
+            'positions have the wrong sign',
+            'negate the positions, or look for axes of the wrong sign',
+        )
+    if scale.said_arbitrary:
+        return Finding(
+            'scale',
+            'warning',
+            'the scale is arbitrary, says the dataset: its "metres" are not metres',
+            'give sfm_poses or extract_bag a known distance or odometry, or use the environment '
+            'only where the unit does not matter',
+        )
+    if not len(scale.depths_m):
+        return Finding(
+            'scale',
+            'warning',
+            'the camera moved too little for the distance of the scene to be measured',
+            'drive past things, do not only turn',
+        )
+    near, far = np.percentile(scale.depths_m, [5, 95])
+    speed = float(np.percentile(scale.speeds_m_s, 95)) if len(scale.speeds_m_s) else 0.0
+    at = f' (at an assumed {ASSUMED_HZ:.0f} Hz)' if timeline.assumed else ''
+    text = (
+        f'what the camera sees is {scale.depth_m:.2f} m away (median; 90 % between {near:.2f} '
+        f'and {far:.2f} m), and it moves at up to {speed:.2f} m/s{at}'
+    )
+    low, high = _PLAUSIBLE_DEPTH_M
+    too_fast = not timeline.assumed and speed > _FASTEST_M_S
+    if low <= scale.depth_m <= high and not too_fast:
+        return Finding('scale', 'ok', f'{text}: plausibly metres')
+    unit = next((name for name, m in _UNITS if 2 * low <= m * scale.depth_m <= high / 5), None)
+    guess = f'are these {unit}?' if unit else 'is it the arbitrary scale of a monocular SLAM?'
+    return Finding('scale', 'fault', f'{text}: hardly metres', f'scale the positions; {guess}')
+
+
+def _triangulate(pairs: Pairs, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Depths in the first image and angles between the rays: [p * k] each.
+
+    A depth is negative where the point is behind either camera. The point is where the rays are
+    nearest to each other (midpoint method: least squares for the two distances).
+    """
+    camera, T_a_b = fit.camera, relative_poses(fit.T_world_b, fit.T_world_a)
+    rays_a = _rays(pairs.points_a, camera)
+    rays_b = _rays(pairs.points_b, camera) @ np.swapaxes(T_a_b[:, :3, :3], 1, 2)
+    baseline = T_a_b[:, None, :3, 3]
+    cosine = (rays_a * rays_b).sum(-1)
+    sine2 = np.maximum(1 - cosine**2, 1e-12)
+    along_a, along_b = (rays_a * baseline).sum(-1), (rays_b * baseline).sum(-1)
+    distance_a = (along_a - cosine * along_b) / sine2
+    distance_b = (cosine * along_a - along_b) / sine2
+    depth = distance_a * rays_a[..., 2]
+    depth = np.where((distance_a > 0) & (distance_b > 0), depth, -np.abs(depth))
+    return depth.ravel(), np.arccos(np.clip(cosine, -1, 1)).ravel()
+
+
+def _rays(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Unit directions [..., 3] of pixels [..., 2]."""
+    x = (points[..., 0] - camera.cx) / camera.fx
+    y = (points[..., 1] - camera.cy) / camera.fy
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1)
+    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+
+
+def _says_arbitrary(dataset: PosedImages) -> bool:
+    path = dataset.root / FILE_NAME
+    if not path.is_file():
+        return False
+    return json.loads(path.read_text(encoding='utf-8-sig')).get('scale') == 'arbitrary'

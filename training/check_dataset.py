@@ -1,0 +1,73 @@
+"""Say whether a dataset can work, before an hour of training is lost.
+
+Tests the poses against the images: their convention, the focal length, a time offset, jumps and
+duplicates, scale; and looks at exposure, coverage, the split, and what retrieval would give.
+Writes one HTML page with pictures. The exit code is 0 only where nothing stands against training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from posemap_ros.check import check_dataset, is_content
+from posemap_ros.check.report import make_report
+from posemap_ros.command_line import run_stage
+from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
+from posemap_ros.dataset.open_dataset import read_split
+from posemap_ros.progress import progress_bar
+
+NOT_CONTENT = 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='check_dataset', description=__doc__)
+    add = parser.add_argument
+    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add(
+        '--html',
+        type=Path,
+        metavar='FILE',
+        help='where to write the page (default: check.html in the data)',
+    )
+    arguments = parser.parse_args(argv)
+    content = False
+
+    def work() -> None:
+        nonlocal content
+        dataset = open_dataset(arguments.data)
+        checked = check_dataset(dataset, split_of(arguments.data, dataset), progress_bar)
+        for finding in checked.findings:
+            print(finding)
+        page = arguments.html or arguments.data / 'check.html'
+        make_report(checked).write(page)
+        print(f'wrote {page}')
+        content = is_content(checked.findings)
+
+    failed = run_stage('check_dataset', work, ValueError)
+    return failed or (0 if content else NOT_CONTENT)
+
+
+def split_of(root: Path, dataset: PosedImages) -> tuple[list[int], list[int]] | None:
+    """Indices of training and test frames: by train.txt and test.txt, or the dataset's own."""
+    parts = []
+    for part in ('train', 'test'):
+        file = root / f'{part}.txt'
+        parts.append(read_split(file) if file.is_file() else dataset.parts.get(part, ()))
+    if not all(parts):
+        return None
+    index = {name: i for i, name in enumerate(dataset.names)}
+    unknown = [name for part in parts for name in part if name not in index]
+    if unknown:
+        raise DatasetError(
+            f'{root}: the split names {unknown[0]!r}, which is not a frame of the data; names are '
+            f'like {dataset.names[0]!r}'
+        )
+    train, test = ([index[name] for name in part] for part in parts)
+    return train, test
+
+
+if __name__ == '__main__':
+    sys.exit(main())
