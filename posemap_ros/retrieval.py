@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,15 +27,44 @@ def retrieve_poses(
         camera: size at which all images are compared.
         backbone: a name in ``BACKBONES``.
     """
-    network = BACKBONES[backbone]()
-    network.load_imagenet(None)
-    network.eval()
-    known, asked = (_describe(network, images, camera) for images in (database, queries))
+    known, asked = _describe((database, queries), camera, backbone)
     return database.poses[(asked @ known.t()).argmax(1).numpy()]
 
 
+def similar_images(
+    images: PosedImages, camera: Camera, backbone: str, count: int, apart: int
+) -> list[tuple[int, int]]:
+    """Pairs (i, j), i < j, of each image and the `count` most similar ones at least `apart` away.
+
+    For finding where a drive comes back to a place; see `retrieve_poses`.
+    """
+    (features,) = _describe((images,), camera, backbone)
+    likeness = features @ features.t()
+    place = torch.arange(len(images))
+    likeness[(place[:, None] - place).abs() < apart] = -torch.inf
+    best = likeness.topk(min(count, len(images)), dim=1)
+    found = best.values > -torch.inf
+    pairs = {
+        (min(i, j), max(i, j))
+        for i, (row, used) in enumerate(zip(best.indices.tolist(), found.tolist()))
+        for j, use in zip(row, used)
+        if use
+    }
+    return sorted(pairs)
+
+
+def _describe(
+    sets: Sequence[PosedImages], camera: Camera, backbone: str
+) -> Iterator[Tensor]:
+    """Features of each set of images, with one network."""
+    network = BACKBONES[backbone]()
+    network.load_imagenet(None)
+    network.eval()
+    return (_features(network, images, camera) for images in sets)
+
+
 @torch.no_grad()
-def _describe(network: torch.nn.Module, images: PosedImages, camera: Camera) -> Tensor:
+def _features(network: torch.nn.Module, images: PosedImages, camera: Camera) -> Tensor:
     """Unit features [N, D] of all images."""
     rows = []
     for index in progress_bar(range(len(images)), 'describing', len(images)):

@@ -18,16 +18,19 @@ _TIMES_USUAL = 8.0
 _LEAST_STEP, _LEAST_TURN_DEG = 0.03, 3.0  # of the scene's depth; below, nothing is a jump
 _MOST_LOOKED_AT = 30
 _IMAGE_DISAGREES = 0.05  # of the image's width
-_IMAGE_MOVED = 0.01
+_IMAGE_MOVED = 0.004
+_STUCK_FAULT, _STUCK_MOTION_FAULT = 0.02, 0.02  # of the frames, and of the image's width
 _REPEATED_FAULT = 0.05  # of the scene's depth, between the poses of one image
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Pairs of indices of consecutive frames where something is wrong."""
+    """Where something is wrong, as pairs of indices of frames; one drive's in order of time."""
 
-    jumps: tuple[tuple[int, int], ...]  # the poses jump, the images do not
-    stuck: tuple[tuple[int, int], ...]  # the images move, the pose is exactly the same
+    jumps: tuple[tuple[int, int], ...]  # consecutive: the poses jump, the images do not
+    stuck: tuple[tuple[int, int], ...]  # first and last of a run: one pose, but the images move
+    stuck_frames: int  # how many have the pose of another one, though the image moved
+    stuck_motion: float  # how far images move in such a run at most, as a share of the width
     repeated: tuple[tuple[int, int], ...]  # the same file twice, but two poses
     repeated_step: float  # the longest of their steps, as a share of the scene's depth
     steps_m: np.ndarray  # [n - 1] between consecutive frames, NaN between drives
@@ -55,23 +58,36 @@ def examine_motion(
     depth = depth_m if np.isfinite(depth_m) else 10 * float(np.median(steps))
     odd = steps > _unusual(steps, _LEAST_STEP * depth)
     odd |= turns > _unusual(turns, _LEAST_TURN_DEG)
+    still = same_drive & (steps == 0) & (turns < 1e-9)
+    runs = _runs(still)
+    looked_at = sorted(runs, key=len, reverse=True)[:_MOST_LOOKED_AT]
+    moved = {
+        run: match.displacement_px / camera.width
+        for run in sorted(looked_at, key=lambda run: run.start)
+        if (match := matcher.match(int(order[run[0]]), int(order[run[-1]])))
+        and match.displacement_px > _IMAGE_MOVED * camera.width
+    }
+    stuck = {(int(order[run[0]]), int(order[run[-1]])) for run in moved}
+    # The runs that were not looked at are taken to be like those that were.
+    share = sum(map(len, moved)) / max(sum(map(len, looked_at)), 1)
     jumps = [
         (a, b)
         for a, b in _largest(before, after, odd & same_drive, steps)
-        if (match := matcher.match(a, b))
+        # After a pose that was stuck, the next one makes up for it: one mistake, not two.
+        if a not in {last for _, last in stuck}
+        and (match := matcher.match(a, b))
         and _disagrees(match, relative_poses(poses[a], poses[b]), camera, depth)
     ]
-    still = same_drive & (steps == 0) & (turns < 1e-9)
-    stuck = [
-        (a, b)
-        for a, b in _largest(before, after, still, steps)
-        if (match := matcher.match(a, b))
-        and match.displacement_px > _IMAGE_MOVED * camera.width
+    repeated = [
+        pair
+        for pair in _repeated_files(matcher, before, after, same_drive & ~still)
+        if pair not in jumps
     ]
-    repeated = _repeated_files(matcher, before, after, same_drive & ~still)
     return Motion(
         jumps=tuple(jumps),
-        stuck=tuple(stuck),
+        stuck=tuple(sorted(stuck)),
+        stuck_frames=round(share * sum(len(run) - 1 for run in runs)),
+        stuck_motion=max(moved.values(), default=0.0),
         repeated=tuple(repeated),
         repeated_step=max(
             (float(translation_error_m(poses[a], poses[b])) / depth for a, b in repeated),
@@ -88,7 +104,6 @@ def judge_motion(motion: Motion, names: list[str]) -> list[Finding]:
         shown = ', '.join(f'{names[a]} -> {names[b]}' for a, b in pairs[:3])
         return shown + (', ...' if len(pairs) > 3 else '')
 
-    count = len(names)
     if motion.jumps:
         steps = f'{len(motion.jumps)} time{"s" if len(motion.jumps) > 1 else ""}'
         jumps = Finding(
@@ -103,12 +118,13 @@ def judge_motion(motion: Motion, names: list[str]) -> list[Finding]:
         figure = f'; the largest step is {steps.max():.2f} m' if len(steps) else ''
         jumps = Finding('pose jumps', 'ok', f'the poses do not jump{figure}')
     if motion.stuck:
-        share = len(motion.stuck) / count
+        share = motion.stuck_frames / len(names)
+        severe = share > _STUCK_FAULT or motion.stuck_motion > _STUCK_MOTION_FAULT
         duplicates = Finding(
             'duplicates',
-            'fault' if len(motion.stuck) > 2 else 'warning',
-            f'the pose stands still while the image moves, {len(motion.stuck)} times '
-            f'({100 * share:.1f} % of the frames): {listed(motion.stuck)}',
+            'fault' if severe else 'warning',
+            f'the pose stands still while the image moves: {100 * share:.0f} % of the frames have '
+            f'exactly the pose of another one ({listed(motion.stuck)})',
             'take poses that are interpolated at the stamps of the images, and leave out where '
             'tracking was lost',
         )
@@ -131,6 +147,12 @@ def _unusual(values: np.ndarray, least: float) -> np.ndarray:
     padded = np.pad(values, _WINDOW, mode='reflect' if len(values) > _WINDOW else 'edge')
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _WINDOW + 1)
     return np.maximum(_TIMES_USUAL * np.median(windows, axis=1), least)
+
+
+def _runs(still: np.ndarray) -> list[range]:
+    """Runs of places whose poses are the same, from steps [n - 1] that are none."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
+    return [range(int(start), int(end) + 1) for start, end in edges.reshape(-1, 2)]
 
 
 def _largest(

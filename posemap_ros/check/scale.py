@@ -48,13 +48,14 @@ def measure_scale(
         if wide.sum() >= _ENOUGH_POINTS:
             break
     front = wide & (depths > 0)
+    in_front = float(front.sum() / wide.sum()) if wide.any() else 1.0
     order = timeline.order
     same_drive = np.diff(timeline.drive[order]) == 0
     steps = np.linalg.norm(np.diff(poses[order, :3, 3], axis=0), axis=1)
     speeds = (steps / np.diff(timeline.seconds[order]))[same_drive]
     return Scale(
-        depths_m=depths[front],
-        in_front=float(front.sum() / wide.sum()) if wide.any() else 1.0,
+        depths_m=depths[front] if in_front >= 0.5 else np.empty(0),
+        in_front=in_front,
         speeds_m_s=speeds,
         said_arbitrary=_says_arbitrary(dataset),
     )

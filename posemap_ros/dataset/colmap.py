@@ -53,7 +53,7 @@ def read(root: Path) -> PosedImages:
         raise DatasetError(f'{root}: there is no sparse/0 with cameras and images in it')
     path = max(models, key=_size)
     model = _load(path)
-    cameras = {id: _camera(camera, path) for id, camera in model.cameras.items()}
+    cameras = {id: camera_from_colmap(camera, path) for id, camera in model.cameras.items()}
     folder = root / 'images' if (root / 'images').is_dir() else root
     frames = []
     for image in sorted(model.images.values(), key=lambda image: image.name):
@@ -99,7 +99,8 @@ def _load(path: Path) -> pycolmap.Reconstruction:
         raise DatasetError(f'{path}: no whole COLMAP model: {first_line}') from None
 
 
-def _camera(camera: pycolmap.Camera, path: Path) -> Camera:
+def camera_from_colmap(camera: pycolmap.Camera, path: Path) -> Camera:
+    """Ours for COLMAP's. Raises `DatasetError`, beginning with `path`, if there is none."""
     name = camera.model.name
     if name not in _MODELS:
         raise DatasetError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from posemap_ros.dataset import cambridge, colmap, seven_scenes, transforms_json, tum
 from posemap_ros.dataset.errors import DatasetError
@@ -62,6 +63,15 @@ def read_split(path: Path) -> list[str]:
     return names
 
 
+def is_dataset(root: Path | str) -> bool:
+    """Is there a reader for this folder?"""
+    return _find_reader(Path(root)) is not None
+
+
+def _find_reader(root: Path) -> ModuleType | None:
+    return next((reader for reader in READERS.values() if reader.recognises(root)), None)
+
+
 def _read(root: Path, kind: str | None) -> PosedImages:
     if not root.is_dir():
         fault = 'is a file; give the folder it is in' if root.exists() else 'is not there'
@@ -72,7 +82,7 @@ def _read(root: Path, kind: str | None) -> PosedImages:
                 f'there is no dataset format {kind!r}; known are {", ".join(READERS)}'
             )
         return READERS[kind].read(root)
-    reader = next((reader for reader in READERS.values() if reader.recognises(root)), None)
+    reader = _find_reader(root)
     if reader is None:
         hint = ''
         if any(root.glob('frame-*.color.*')):
