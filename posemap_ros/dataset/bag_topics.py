@@ -114,7 +114,7 @@ def _choose(
     if len(found) > 1:
         raise BagError(
             f'{bag.path}: there are {len(found)} {kind} topics, choose one with {option}: '
-            f'{", ".join(found)}'
+            f'{", ".join(found)}; --list shows more of each'
         )
     return found[0]
 

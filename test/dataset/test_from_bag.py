@@ -36,6 +36,7 @@ from posemap_ros.dataset.bag_recording import BagOptions
 from posemap_ros.dataset.frame_selection import FrameSelection
 from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+from posemap_ros.image_message import _PACKED
 
 IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
 ALL = FrameSelection(min_translation_m=0, min_rotation_deg=0)
@@ -219,6 +220,23 @@ def test_raw_images(tmp_path, encoding, pixels):
     extract(tmp_path, messages)
     image = open_dataset(tmp_path / 'out').load(0)
     assert np.abs(image.astype(int) - picture(3)).mean() < 3  # JPEG at quality 95
+
+
+@pytest.mark.parametrize('encoding', sorted(_PACKED))
+def test_every_encoding_that_the_node_takes(tmp_path, encoding):
+    channels, dtype, _ = _PACKED[encoding]
+    grey = 120
+    pixels = np.full((HEIGHT, WIDTH, channels), grey, dtype)
+    if dtype is np.uint16:
+        pixels <<= 8
+    if encoding in ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'):  # ITU-R BT.601, studio range
+        chroma = 0 if encoding in ('yuv422', 'uyvy') else 1
+        pixels[..., chroma], pixels[..., 1 - chroma] = 128, 16 + round(grey * 219 / 255)
+    messages = [('/cam/image', raw_image(ns(0), pixels, encoding), ns(0))]
+    messages += [('/cam/camera_info', camera_info(ns(0)), ns(0))]
+    messages += [('/pose', pose_stamped(ns(0), true_pose(0)), ns(0))]
+    extract(tmp_path, messages)
+    np.testing.assert_allclose(open_dataset(tmp_path / 'out').load(0), grey, atol=2)
 
 
 def test_png_is_kept_as_it_is(tmp_path):
@@ -433,7 +451,8 @@ def test_invalid_poses_can_be_skipped(tmp_path):
 
 def test_ambiguous_topics_are_listed(tmp_path):
     messages = [*drive(n=2), ('/other', pose_stamped(ns(0), true_pose(0)), ns(0))]
-    refused(tmp_path, messages, '2 pose topics, choose one with --pose-topic: /other, /pose')
+    word = '2 pose topics, choose one with --pose-topic: /other, /pose; --list'
+    refused(tmp_path, messages, word)
 
 
 @pytest.mark.parametrize(
