@@ -7,24 +7,27 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import predict, train_aprnet
+from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import DatasetError, PosedImages, open_part
 from posemap_ros.device import choose_device, out_of_memory_means
 from posemap_ros.distributed import is_first
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
-from posemap_ros.files import check_folder_is_free
+from posemap_ros.files import atomic_write, check_folder_is_free
 from posemap_ros.geometry import rotation_error_deg as rotation_error
 from posemap_ros.geometry import translation_error
 from posemap_ros.memory import keep_freed_memory
@@ -34,6 +37,7 @@ from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
 from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import Recipe
+from posemap_ros.scene_extent import measure_scene
 from posemap_ros.stopwatch import Stopwatch
 from posemap_ros.uncertainty import calibration, fit_scale
 
@@ -56,6 +60,8 @@ class Build:
             result, so what two runs have in common is computed once.
         device: of the training.
         backbone_weights: file with ImageNet weights, or None for where the backbone finds its own.
+        nerf_seed: of NeRF-P and its renders, if it is not the recipe's: runs with several seeds
+            can share one NeRF-P, which takes as long as APRNet.
     """
 
     dataset: PosedImages
@@ -63,6 +69,12 @@ class Build:
     work: Path
     device: torch.device
     backbone_weights: Path | None = None
+    nerf_seed: int | None = None
+
+    @property
+    def seed_of_nerf(self) -> int:
+        """Of NeRF-P's training and of the poses of its views."""
+        return self.recipe.seed if self.nerf_seed is None else self.nerf_seed
 
     @property
     def held_out(self) -> int:
@@ -76,10 +88,16 @@ class Build:
         """T_world_cam [N, 4, 4] float32 of all frames."""
         return torch.from_numpy(self.dataset.poses).float()
 
-    @property
+    @cached_property
     def scene(self) -> SceneFrame:
-        """Measured from the poses that are trained on."""
-        return SceneFrame.from_poses(self.poses[: -self.held_out])
+        """Measured once from the frames that are trained on, and kept in the work folder."""
+        path = self.stage('scene') / 'scene.yaml'
+        if not path.exists():
+            frames = self.dataset.frames[: -self.held_out]
+            scene = measure_scene(replace(self.dataset, frames=frames))
+            with atomic_write(path) as temporary:
+                temporary.write_text(yaml.safe_dump(scene.to_dict()))
+        return SceneFrame.from_dict(yaml.safe_load(path.read_text()))
 
     @property
     def nerf_camera(self) -> Camera:
@@ -98,10 +116,10 @@ class Build:
         return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
 
     def digest(self, *choices: Any) -> str:
-        """Twelve hexadecimal digits that name a run with these choices on these frames."""
+        """Twelve hexadecimal digits that name work with these choices on these frames."""
         # With its camera where a frame has one of its own.
         frames = [[f.name, f.camera and f.camera.to_dict()] for f in self.dataset.frames]
-        told = [self.recipe.seed, self.recipe.held_out, self.dataset.camera.to_dict(), frames]
+        told = [self.recipe.held_out, self.dataset.camera.to_dict(), frames]
         digest = hashlib.sha256(json.dumps([*told, *choices]).encode())
         digest.update(self.dataset.poses.tobytes())
         return digest.hexdigest()[:12]
@@ -114,11 +132,12 @@ class Build:
 
     @property
     def nerf_choices(self) -> tuple[Any, ...]:
-        """What decides NeRF-P: its recipe, and, because its pose branch sees the grid of APRNet's
-        camera at neighbours of the training poses, that grid and how far they go.
+        """What decides NeRF-P: its seed, its recipe, and, because its pose branch sees the grid of
+        APRNet's camera at neighbours of the training poses, that grid and how far they go.
         """
         views = self.recipe.aprnet.views
         return (
+            self.seed_of_nerf,
             asdict(self.recipe.nerf_p),
             self.network_camera.to_dict(),
             views.max_translation_m,
@@ -171,12 +190,12 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     """Stage 1: train or resume NeRF-P; returns it frozen, with figures of the held-out frames."""
     recipe, views = build.recipe.nerf_p, build.recipe.aprnet.views
     folder = build.stage('nerf_p', *build.nerf_choices)
-    torch.manual_seed(build.recipe.seed)
+    seed = build.seed_of_nerf
+    torch.manual_seed(seed)
     nerf = make_nerf_p(build.scene, recipe).to(build.device)
     camera, held_out = build.nerf_camera, build.held_out
     images, poses = build.images(camera), build.poses
     seen = slice(0, -held_out)
-    seed = build.recipe.seed
     train_render_branch(nerf, images[seen], poses[seen], camera, recipe, seed, folder / 'views.pt')
     decoder = train_pose_branch(
         nerf,
@@ -222,18 +241,18 @@ def train_aprnet_stage(
     """Stage 2: train or resume APRNet; returns it with the scale of its spread and figures of the
     held-out frames.
     """
-    recipe = build.recipe.aprnet
+    recipe, seed = build.recipe.aprnet, build.recipe.seed
     renders = build.stage('renders', *build.nerf_choices, asdict(recipe.views))
-    folder = build.stage('aprnet', *build.nerf_choices, asdict(recipe))
-    torch.manual_seed(build.recipe.seed)
+    folder = build.stage('aprnet', *build.nerf_choices, asdict(recipe), seed)
+    torch.manual_seed(seed)
     net = make_aprnet(build.scene, build.network_camera, recipe)
     net.backbone.load_imagenet(build.backbone_weights)
     net = net.to(build.device, memory_format=torch.channels_last)
     photos = PosedViews(build.images(build.network_camera), build.poses)
     seen = photos.part(slice(0, -build.held_out))
     unseen = photos.part(slice(-build.held_out, None))
-    checkpoint = folder / 'aprnet.pt'
-    train_aprnet(net, nerf, seen, unseen, recipe, build.recipe.seed, renders, checkpoint)
+    source = ViewSource(nerf, seen, net.camera, recipe, build.seed_of_nerf, renders)
+    train_aprnet(net, source, unseen, recipe, seed, folder / 'aprnet.pt')
     predicted = predict(net, unseen.images)
     poses, true = predicted.T_world_cam.double().cpu().numpy(), unseen.T_world_cam.double().numpy()
     metres, degrees = translation_error_m(poses, true), rotation_error_deg(poses, true)

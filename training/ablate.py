@@ -64,7 +64,7 @@ class Ablation:
     def build(self, run: Run) -> Build:
         """The training that a run needs."""
         recipe = load_recipe(f'{self.arguments.recipe}+{run.variant}')
-        return prepare_build(
+        build = prepare_build(
             self.arguments.data,
             replace(recipe, seed=run.seed, data_fraction=run.fraction),
             self.out / 'work',
@@ -73,13 +73,14 @@ class Ablation:
             device=self.arguments.device,
             backbone_weights=self.arguments.backbone_weights,
         )
+        return replace(build, nerf_seed=self.arguments.nerf_seed)
 
     def complete(self, run: Run) -> None:
         """Train, measure, align and measure again, as far as that is not done yet."""
         print(f'--- {run.name}', flush=True)
         build = self.build(run)
         environment = self.out / 'environments' / run.name
-        digest = build.digest(build.recipe.to_dict(), self.test.names)
+        digest = build.digest(build.recipe.to_dict(), build.seed_of_nerf, self.test.names)
         if not self._has(run.name, digest):
             build_environment(build, environment, overwrite=True)
             evaluation = localize_all(Localizer(environment, build.device, 0), self.test)
@@ -116,7 +117,9 @@ class Ablation:
             'aligned on these': [n for n in self.test.names if n in self.aligned_on],
             'aligned on others': [n for n in self.test.names if n not in self.aligned_on],
         }
-        digest = build.digest(build.recipe.to_dict(), sorted(self.aligned_on), steps)
+        digest = build.digest(
+            build.recipe.to_dict(), build.seed_of_nerf, sorted(self.aligned_on), steps
+        )
         names = {part: f'{run.name}-{part.replace(" ", "_")}' for part in parts}
         if all(self._has(name, digest) for part, name in names.items() if parts[part]):
             return
@@ -195,6 +198,12 @@ def main(argv: list[str] | None = None) -> int:
         help=f'default: {" ".join(VARIANTS)}',
     )
     add('--seeds', nargs='+', type=int, default=(0, 1, 2), metavar='N', help='default: 0 1 2')
+    add(
+        '--nerf-seed',
+        type=int,
+        metavar='N',
+        help="all runs share the NeRF-P of this seed (default: each has its own seed's)",
+    )
     add(
         '--fractions',
         nargs='+',

@@ -5,7 +5,7 @@ renders.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ from posemap_ros.aprnet.view_source import Examples, ViewSource
 from posemap_ros.device import mixed_precision
 from posemap_ros.distributed import data_parallel, share_of
 from posemap_ros.geometry import rotation_error_deg, translation_error
-from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.training_loop import train
@@ -38,50 +37,31 @@ SPREAD_WEIGHT = 0.01
 MAX_GRADIENT_NORM = 10.0
 
 
-class BestWeights:
-    """The weights that did best on the held-out frames so far."""
-
-    def __init__(self) -> None:
-        self.error = float('inf')
-        self.weights: dict[str, Tensor] = {}
-
-    def offer(self, error: float, net: APRNet) -> None:
-        """Keep a copy of the network's weights if ``error`` is the lowest yet."""
-        if error < self.error:
-            self.error = error
-            self.weights = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {'error': self.error, 'weights': self.weights}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.error, self.weights = state['error'], state['weights']
-
-
 def train_aprnet(
     net: APRNet,
-    nerf: NeRFP,
-    photos: PosedViews,
+    source: ViewSource,
     held_out: PosedViews,
     recipe: AprRecipe,
     seed: int,
-    renders: Path,
     checkpoint: Path,
 ) -> None:
-    """Train on ``photos``; end with the weights that did best on ``held_out``, which is never
-    trained on.
+    """Train on the photos and views of ``source``, and show the error on ``held_out``, which is
+    never trained on.
+
+    The last weights are the result. The learning rate has faded by then; to choose those that did
+    best on a few held-out frames instead is a lottery (0.096 m instead of 0.059 m on the test
+    frames of redkitchen).
 
     Args:
         net: starts from its backbone's ImageNet weights.
-        nerf: frozen; renders views and PoseMaps.
-        photos, held_out: parts of the training split.
+        source: the photos that are trained on, and what NeRF-P shows.
+        held_out: the other part of the training split.
         recipe: sizes, schedule and loss weights.
         seed: of every random choice.
-        renders: folder where NeRF-P's views are kept.
         checkpoint: file from which a stopped training resumes.
     """
     device = next(net.parameters()).device
-    nerf.requires_grad_(False).eval()
+    nerf, photos = source.nerf.requires_grad_(False).eval(), source.photos
     net.train()
     weight = recipe.loss
     use_views = weight.rvs > 0 and recipe.views.per_frame > 0
@@ -90,7 +70,6 @@ def train_aprnet(
     rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)
     grid, rays = rays.shape[:2], rays.reshape(-1, 3)
     far_m = FAR_RADII * nerf.scene.radius_m
-    source = ViewSource(nerf, photos, net.camera, recipe, seed, renders)
     real_examples = source.examples(photos)
     at_photos = source.at_photos() if weight.image > 0 else None
     learned = [LearnedPoseLoss().to(device)] if recipe.pose_weighting == 'learned' else []
@@ -184,25 +163,25 @@ def train_aprnet(
         ],
         fused=True,
     )
-    best = BestWeights()
+    held_out_m = median_error(net, held_out)
     check_every = max(1, recipe.steps // CHECKS)
     parallel_losses = data_parallel(losses, net, *learned)
 
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
+        nonlocal held_out_m
         named = parallel_losses(index, generator)
         optimiser.zero_grad(set_to_none=True)
         sum(named.values()).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT_NORM)
         optimiser.step()
         if (index + 1) % check_every == 0 or index + 1 == recipe.steps:
-            best.offer(median_error(net, held_out), net)
-        return {**{k: v.item() for k, v in named.items()}, 'held out m': best.error}
+            held_out_m = median_error(net, held_out)
+        return {**{k: v.item() for k, v in named.items()}, 'held out m': held_out_m}
 
-    state = {'net': net, 'best': best}
+    state = {'net': net}
     if learned:
         state['pose_weighting'] = learned[0]
     train('APRNet', recipe.steps, step, optimiser, state, checkpoint, seed)
-    net.load_state_dict(best.weights)
     net.eval()
 
 

@@ -10,6 +10,7 @@ from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import train_aprnet
+from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.environment import Environment, make_aprnet
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -38,7 +39,8 @@ def trained(nerf: NeRFP, recipe: AprRecipe, folder: Path) -> APRNet:
     folder.mkdir()
     (folder / 'renders').mkdir()
     seen, unseen = PHOTOS.part(slice(0, 9)), PHOTOS.part(slice(9, None))
-    train_aprnet(net, nerf, seen, unseen, recipe, 0, folder / 'renders', folder / 'aprnet.pt')
+    source = ViewSource(nerf, seen, CAMERA, recipe, 0, folder / 'renders')
+    train_aprnet(net, source, unseen, recipe, 0, folder / 'aprnet.pt')
     return net
 
 
