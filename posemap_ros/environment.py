@@ -33,7 +33,7 @@ from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, InvalidRecipe, NerfRecipe, Recipe, recipe_from_dict
 
-FORMAT = 1
+FORMAT = 2  # 1: a scene without near_m and middle_m
 MANIFEST = 'environment.yaml'
 REVISION_MANIFEST = 'revision.yaml'
 NERF_FILE = 'nerf_p.safetensors'
@@ -96,10 +96,7 @@ class Environment:
                 path,
                 Camera.from_dict(manifest['camera']),
                 Camera.from_dict(manifest['network_camera']),
-                SceneFrame(
-                    tuple(map(float, manifest['scene']['centre'])),
-                    float(manifest['scene']['radius_m']),
-                ),
+                SceneFrame.from_dict(manifest['scene']),
                 recipe_from_dict(manifest['recipe'], str(path / MANIFEST)),
                 tuple(map(float, manifest['spread_scale'])),
                 dict(manifest['figures']),
@@ -168,7 +165,7 @@ def write_environment(
                 'git_revision': git_revision,
                 'camera': camera.to_dict(),
                 'network_camera': net.camera.to_dict(),
-                'scene': {'centre': list(net.scene.centre), 'radius_m': net.scene.radius_m},
+                'scene': net.scene.to_dict(),
                 'spread_scale': [float(s) for s in spread_scale],
                 'recipe': recipe.to_dict(),
                 'figures': figures,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,29 +13,77 @@ from posemap_ros.geometry import mean_pose
 
 # The smallest radius: a camera that only turned on the spot still looks at a room, not at a point.
 MIN_RADIUS_M = 0.5
+# Of the radius. Closer things are inside the camera's housing, farther ones are the horizon.
+_NEAR, _FAR = 0.05, 100.0
 
 
 @dataclass(frozen=True)
 class SceneFrame:
-    """Where the cameras were, and how far they roamed; fixed by the training poses.
+    """Where the cameras were and how far away things are; fixed by the training data.
 
     Attributes:
         centre: mean training pose ``T_world_scene`` as 16 numbers, row-major.
-        radius_m: half the side of the cube, aligned with that pose, which holds all training
-            cameras and a margin. Inside it space is linear; outside it is contracted, so that the
-            far field stays finite.
+        radius_m: half the side of the cube, aligned with that pose, in which space is linear. It
+            holds all training cameras and a margin. Outside, space is contracted, so that the far
+            field stays finite; most of the scene lies within twice the radius.
+        near_m: depth of a ray's first sample.
+        middle_m: depth of a ray's middle sample: evenly spaced before, evenly in disparity behind.
+            Most of what is seen lies about there or before it.
     """
 
     centre: tuple[float, ...]
     radius_m: float
+    near_m: float
+    middle_m: float
 
     @classmethod
-    def from_poses(cls, T_world_cam: Tensor, margin: float = 1.5) -> SceneFrame:
-        """Measure the frame from training poses [N, 4, 4]."""
+    def from_poses(
+        cls,
+        T_world_cam: Tensor,
+        points: Tensor | None = None,
+        depths: Tensor | None = None,
+        margin: float = 1.5,
+    ) -> SceneFrame:
+        """Measure the frame from training poses [N, 4, 4].
+
+        Args:
+            points: [M, 3] points of the scene in the world, metres, if some are known.
+            depths: [M] their depths where they were seen.
+            margin: of the cube around the cameras.
+
+        In a room that was driven through, the points change nothing: the cameras' own cube is a
+        good measure. They enlarge the cube where the cameras hardly moved, and bring the samples
+        closer where they moved much farther than they see.
+        """
         centre = mean_pose(T_world_cam.double())
-        local = (T_world_cam[:, :3, 3].double() - centre[:3, 3]) @ centre[:3, :3]
-        radius = max(float(local.abs().max()) * margin, MIN_RADIUS_M)
-        return cls(tuple(centre.flatten().tolist()), radius)
+
+        def reach(positions: Tensor) -> Tensor:
+            local = (positions.double() - centre[:3, 3]) @ centre[:3, :3]
+            return local.abs().amax(dim=-1)
+
+        radius = max(float(reach(T_world_cam[:, :3, 3]).max()) * margin, MIN_RADIUS_M)
+        near, middle = _NEAR * radius, radius
+        if points is not None and depths is not None:
+            radius = max(radius, float(reach(points).quantile(0.9)) / 2.0)
+            # The half, because the very nearest is out of focus, smooth, or not seen twice.
+            near = min(_NEAR * radius, float(depths.quantile(0.01)) / 2.0)
+            middle = min(radius, float(depths.quantile(0.9)))
+        return cls(tuple(centre.flatten().tolist()), radius, near, middle)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SceneFrame:
+        """Inverse of `to_dict`; without near and middle, those of the radius.
+
+        Raises:
+            KeyError, TypeError, ValueError: entries missing or of a wrong type.
+        """
+        radius = float(values['radius_m'])
+        near, middle = values.get('near_m', _NEAR * radius), values.get('middle_m', radius)
+        return cls(tuple(map(float, values['centre'])), radius, float(near), float(middle))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, as YAML takes them."""
+        return {**asdict(self), 'centre': list(self.centre)}
 
     @property
     def T_world_scene(self) -> Tensor:
@@ -41,16 +91,9 @@ class SceneFrame:
         return torch.tensor(self.centre, dtype=torch.float32).reshape(4, 4)
 
     @property
-    def near_m(self) -> float:
-        """Distance of a ray's first sample: closer things than this are inside the camera's
-        housing.
-        """
-        return 0.05 * self.radius_m
-
-    @property
     def far_m(self) -> float:
-        """Distance of a ray's last sample, which stands for everything behind it."""
-        return 100.0 * self.radius_m
+        """Depth of a ray's last sample, which stands for everything behind it."""
+        return _FAR * self.radius_m
 
     def normalise(self, points: Tensor) -> Tensor:
         """World points [..., 3] in metres to contracted coordinates [..., 3] in [-1, 1].
@@ -67,10 +110,10 @@ class SceneFrame:
     def spacing_to_depth(self, spacing: Tensor) -> Tensor:
         """Map sample positions in [0, 1] to depths in metres, from near to far.
 
-        The first half is linear in depth up to the radius, the second linear in disparity beyond
+        The first half is linear in depth up to the middle, the second linear in disparity beyond
         it, like the contraction.
         """
-        near, far = self.near_m / self.radius_m, self.far_m / self.radius_m
+        near, far = self.near_m / self.middle_m, self.far_m / self.middle_m
         linear = near + 2.0 * spacing * (1.0 - near)
         disparity = 1.0 / (1.0 + (2.0 * spacing - 1.0).clamp_min(0.0) * (1.0 / far - 1.0))
-        return torch.where(spacing < 0.5, linear, disparity) * self.radius_m
+        return torch.where(spacing < 0.5, linear, disparity) * self.middle_m

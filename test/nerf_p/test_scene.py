@@ -1,5 +1,7 @@
 """The scene's frame: all of space in a cube, and depths from near to far."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,3 +55,49 @@ def test_depths_run_from_near_to_far(scene: SceneFrame) -> None:
     # Linear in depth before the radius, in disparity behind it.
     assert np.ptp(np.diff(depths[:500].numpy())) < 1e-4
     assert np.ptp(np.diff(1.0 / depths[501:].numpy())) < 1e-4
+
+
+def test_points_of_a_room_that_was_driven_through_change_nothing(scene: SceneFrame) -> None:
+    """redkitchen and the demo's room: things 0.7 to 4 m away, the cameras' cube of 1.8 and 2.8 m.
+    Recipes are tuned for what the cube gives there.
+    """
+    poses = torch.from_numpy(circle_of_poses(12, radius_m=2.0))
+    depths = torch.linspace(0.7, 4.0, 1000)
+    points = scene.T_world_scene[:3, 3] + torch.linspace(-4, 4, 1000)[:, None] * torch.ones(3)
+    assert SceneFrame.from_poses(poses, points, depths) == scene
+
+
+def test_far_points_enlarge_the_cube_and_near_ones_bring_samples_closer() -> None:
+    """By hand: the 90th percentile at 30 m lies at two radii; half the nearest percent is near."""
+    poses = torch.from_numpy(circle_of_poses(12, radius_m=2.0))
+    centre = SceneFrame.from_poses(poses).T_world_scene[:3, 3]
+    points = centre + torch.linspace(0.0, 100.0 / 3.0, 1001)[:, None] * torch.ones(3)
+    depths = torch.linspace(0.2, 10.2, 1001)
+    scene = SceneFrame.from_poses(poses, points, depths)
+    turn = scene.T_world_scene[:3, :3].abs().sum(0).max()  # of the diagonal, seen along an axis
+    assert scene.radius_m == pytest.approx(15.0 * float(turn), rel=1e-4)
+    assert scene.near_m == pytest.approx(0.15, rel=1e-3)
+    assert scene.middle_m == pytest.approx(9.2, rel=1e-3)
+    depths = scene.spacing_to_depth(torch.tensor([0.0, 0.25, 0.5, 1.0]))
+    expected = [0.15, (0.15 + 9.2) / 2, 9.2, 100 * scene.radius_m]
+    assert depths.tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_is_stored_is_read_and_what_was_stored_before_still_is(scene: SceneFrame) -> None:
+    moved = replace(scene, near_m=0.02, middle_m=1.0)
+    assert SceneFrame.from_dict(moved.to_dict()) == moved
+    old = {'centre': list(scene.centre), 'radius_m': scene.radius_m}
+    assert SceneFrame.from_dict(old) == scene
+    assert (scene.near_m, scene.middle_m) == (0.05 * scene.radius_m, scene.radius_m)
+
+
+def test_a_scene_the_size_of_a_college_keeps_its_precision() -> None:
+    """Cameras some 100 m from the origin, as in Cambridge Landmarks: positions to 0.1 mm."""
+    poses = circle_of_poses(12, radius_m=40.0)
+    poses[:, :3, 3] += (-123.456789, 87.654321, 1.5)
+    scene = SceneFrame.from_poses(torch.from_numpy(poses))
+    centre = poses[:, :3, 3].mean(0)
+    R = np.array(scene.centre).reshape(4, 4)[:3, :3]
+    expected = (poses[:, :3, 3] - centre) @ R / scene.radius_m / 2
+    computed = scene.normalise(torch.from_numpy(poses[:, :3, 3]).float()).double().numpy()
+    assert np.abs(computed - expected).max() * 2 * scene.radius_m < 1e-4
