@@ -1,6 +1,7 @@
 """Localize posed images with an environment, one by one, and report the errors.
 
-Frames listed in the data's test.txt are evaluated if there is such a file; all of them otherwise.
+Frames listed in the data's test.txt are evaluated if there is such a file, else those that its
+authors meant for it, else all.
 """
 
 from __future__ import annotations
@@ -10,17 +11,15 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from posemap_ros.command_line import run_stage
-from posemap_ros.dataset import PosedImages, open_dataset
-from posemap_ros.environment import Environment
-from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
+from posemap_ros.command_line import add_data_arguments, run_stage
+from posemap_ros.dataset import PosedImages, open_dataset, open_part
+from posemap_ros.evaluation import Evaluation, rotation_error_deg, summarize, translation_error_m
 from posemap_ros.files import atomic_write
 from posemap_ros.localizer import Localizer
 from posemap_ros.progress import progress_bar
 from posemap_ros.retrieval import retrieve_poses
 from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.tum_format import tells_time, write_tum
 
 
 def evaluate(
@@ -30,57 +29,41 @@ def evaluate(
     *,
     device: str = 'auto',
     revision: int | None = None,
-    watch: Stopwatch | None = None,
+    data_format: str | None = None,
 ) -> dict[str, float]:
-    """Errors of an environment on a dataset, see `summarize`; also ``ms_per_frame`` and
-    ``revision``.
+    """Errors of an environment on a dataset, see `Evaluation.summary`.
 
     Raises:
         InvalidEnvironment, DatasetError, CameraMismatch: with a sentence.
     """
+    dataset = open_part(data, 'test', split, data_format)
+    return localize_all(Localizer(environment, device, revision), dataset).summary()
+
+
+def localize_all(
+    localizer: Localizer, dataset: PosedImages, watch: Stopwatch | None = None
+) -> Evaluation:
+    """Localize all images of a dataset, one by one."""
     watch = watch or Stopwatch()
     with watch.section('loading'):
-        dataset = open_test_split(data, split)
-        localizer = Localizer(environment, device, revision)
-        localizer.localize(dataset.load(0), dataset.camera)  # the first call is slower
-    estimates, milliseconds = [], []
+        localizer.localize(dataset.load(0), dataset.camera_of(0))  # the first call is slower
+    estimates = []
     for index in progress_bar(range(len(dataset)), 'localizing', len(dataset)):
         with watch.section('reading'):
             image = dataset.load(index)
         with watch.section('localizing'):
-            estimate = localizer.localize(image, dataset.camera)
-        estimates.append(estimate.T_map_cam)
-        milliseconds.append(estimate.inference_ms)
-    poses = np.stack(estimates)
-    summary = summarize(
-        translation_error_m(poses, dataset.poses), rotation_error_deg(poses, dataset.poses)
-    )
-    return {
-        **summary,
-        'ms_per_frame': float(np.median(milliseconds)),
-        'revision': localizer.revision,
-    }
+            estimates.append(localizer.localize(image, dataset.camera_of(index)))
+    return Evaluation(dataset.frames, tuple(estimates), localizer.revision)
 
 
-def evaluate_retrieval(
-    environment: Path, data: Path, training: Path, split: Path | None = None
-) -> dict[str, float]:
-    """Errors of the pose of the nearest training image, by the features of the same backbone."""
-    loaded = Environment.load(environment)
-    queries = open_test_split(data, split)
-    poses = retrieve_poses(
-        open_dataset(data, training), queries, loaded.network_camera, loaded.recipe.aprnet.backbone
-    )
-    return summarize(
-        translation_error_m(poses, queries.poses), rotation_error_deg(poses, queries.poses)
-    )
-
-
-def open_test_split(data: Path, split: Path | None) -> PosedImages:
-    """The frames to evaluate: those of the split, else of the data's test.txt, else all."""
-    if split is None and (data / 'test.txt').is_file():
-        split = data / 'test.txt'
-    return open_dataset(data, split)
+def write_trajectories(folder: Path, evaluation: Evaluation) -> None:
+    """Write estimated.tum and true.tum, for evo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamps = [frame.stamp_ns for frame in evaluation.frames]
+    write_tum(folder / 'estimated.tum', evaluation.T_estimated, stamps)
+    write_tum(folder / 'true.tum', evaluation.T_true, stamps)
+    time = "the images' stamps" if tells_time(stamps) else "the frames' indices: they lack stamps"
+    print(f'trajectories: {folder}/estimated.tum and true.tum; their times are {time}')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,9 +71,21 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='evaluate', description=__doc__)
     add = parser.add_argument
     add('--environment', type=Path, required=True, metavar='DIR', help='environment folder')
-    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add_data_arguments(parser)
     add('--split', type=Path, metavar='FILE', help='names of the frames to evaluate')
     add('--json', type=Path, metavar='FILE', help='write the figures there, too')
+    add(
+        '--report',
+        type=Path,
+        metavar='FILE.html',
+        help='write trajectories, error curves, renders and features as one page',
+    )
+    add(
+        '--trajectories',
+        type=Path,
+        metavar='DIR',
+        help='write estimated.tum and true.tum there, for evo',
+    )
     add(
         '--revision',
         type=int,
@@ -107,20 +102,30 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> None:
+        if arguments.report:
+            # Not below: who lacks matplotlib should hear of it before the work, not after.
+            from posemap_ros.report import write_report
         watch = Stopwatch()
-        summary = evaluate(
-            arguments.environment,
-            arguments.data,
-            arguments.split,
-            device=arguments.device,
-            revision=arguments.revision,
-            watch=watch,
-        )
+        with watch.section('loading'):
+            data, split, kind = arguments.data, arguments.split, arguments.format
+            dataset = open_part(data, 'test', split, kind)
+            localizer = Localizer(arguments.environment, arguments.device, arguments.revision)
+        evaluation = localize_all(localizer, dataset, watch)
+        summary = evaluation.summary()
         for name, value in summary.items():
             print(f'{name}: {value:g}' if isinstance(value, int) else f'{name}: {value:.4f}')
+        nearest = None
         if arguments.retrieval_from:
-            floor = evaluate_retrieval(
-                arguments.environment, arguments.data, arguments.retrieval_from, arguments.split
+            with watch.section('retrieving'):
+                nearest = retrieve_poses(
+                    open_dataset(data, arguments.retrieval_from, kind),
+                    dataset,
+                    localizer.network_camera,
+                    localizer.environment.recipe.aprnet.backbone,
+                )
+            floor = summarize(
+                translation_error_m(nearest, dataset.poses),
+                rotation_error_deg(nearest, dataset.poses),
             )
             print(
                 f'nearest image: {floor["median_translation_m"]:.4f} m, '
@@ -130,6 +135,12 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.json:
             with atomic_write(arguments.json) as temporary:
                 temporary.write_text(json.dumps(summary, indent=2) + '\n')
+        if arguments.trajectories:
+            write_trajectories(arguments.trajectories, evaluation)
+        if arguments.report:
+            with watch.section('report'):
+                write_report(arguments.report, evaluation, dataset, localizer, nearest)
+            print(f'report: {arguments.report}')
         print(watch.summary())
 
     return run_stage('evaluate', work, ValueError)

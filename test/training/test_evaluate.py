@@ -1,0 +1,38 @@
+"""The command line: what it prints, writes and refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny_environment import make_tiny_dataset
+
+from training.evaluate import evaluate, main
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return make_tiny_dataset(tmp_path_factory.mktemp('evaluate') / 'room', 8)
+
+
+def test_figures_trajectories_and_report(data, environment, tmp_path, capsys):
+    outputs = tmp_path / 'figures.json', tmp_path / 'tum', tmp_path / 'report.html'
+    flags = ('--json', '--trajectories', '--report')
+    options = [word for flag, path in zip(flags, outputs) for word in (flag, str(path))]
+    assert main(['--environment', str(environment), '--data', str(data), *options]) == 0
+
+    printed = capsys.readouterr().out
+    figures = json.loads(outputs[0].read_text())
+    assert figures['frames'] == 8 and 'frames: 8' in printed
+    timeless = {k: v for k, v in evaluate(environment, data).items() if k != 'ms_per_frame'}
+    assert timeless == {k: v for k, v in figures.items() if k != 'ms_per_frame'}
+    assert "frames' indices" in printed  # the images have no stamps
+    true, estimated = (np.loadtxt(outputs[1] / f'{n}.tum') for n in ('true', 'estimated'))
+    assert true.shape == estimated.shape == (8, 8)
+    errors = np.linalg.norm(true[:, 1:4] - estimated[:, 1:4], axis=1)
+    assert np.median(errors) == pytest.approx(figures['median_translation_m'], abs=1e-8)
+    assert outputs[2].read_text().startswith('<!DOCTYPE html>')
+
+
+def test_a_missing_environment_is_one_sentence(data, tmp_path, capsys):
+    assert main(['--environment', str(tmp_path / 'none'), '--data', str(data)]) == 1
+    assert 'there is no environment folder' in capsys.readouterr().err
