@@ -8,7 +8,9 @@ import yaml
 from posemap_ros.recipe import InvalidRecipe, load_recipe, recipe_from_dict
 from posemap_ros.resources import share_folder
 
-SHIPPED = sorted(p.stem for p in (share_folder() / 'config' / 'training').glob('*.yaml'))
+FOLDER = share_folder() / 'config' / 'training'
+SHIPPED = sorted(p.stem for p in FOLDER.glob('*.yaml'))
+VARIANTS = sorted(p.stem for p in (FOLDER / 'variants').glob('*.yaml'))
 
 
 @pytest.mark.parametrize('name', SHIPPED)
@@ -16,6 +18,33 @@ def test_recipes_that_ship_are_read_and_survive_writing(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe_from_dict(yaml.safe_load(yaml.safe_dump(recipe.to_dict())), 'again') == recipe
+
+
+def flat(values: dict, prefix: str = '') -> dict:
+    """Nested values by dotted keys."""
+    return {
+        key: value
+        for name, inner in values.items()
+        for key, value in (
+            flat(inner, f'{prefix}{name}.') if isinstance(inner, dict) else {prefix + name: inner}
+        ).items()
+    }
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_variants_differ_only_in_what_they_say(variant: str) -> None:
+    base, changed = (flat(load_recipe(n).to_dict()) for n in ('fast', f'fast+{variant}'))
+    said = flat(yaml.safe_load((FOLDER / 'variants' / f'{variant}.yaml').read_text()))
+    assert changed == {**base, **said, 'name': f'fast+{variant}'}
+    assert (variant == 'pmnet') == (not said)
+
+
+def test_variants_add_up_from_left_to_right() -> None:
+    both = load_recipe('fast+pooled+dfnet')
+    assert both.aprnet.head == 'pooled' and both.aprnet.loss.posemap == 0.0
+    assert load_recipe('fast+dfnet+pooled').aprnet.loss.posemap == 1.0
+    with pytest.raises(InvalidRecipe, match="no variant 'fast'.*dfnet"):
+        load_recipe('fast+fast')
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:
