@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from posemap_ros.nerf_p.exposure import EXPOSURES
 from posemap_ros.nerf_p.grid_field import GridField, ProposalField
-from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples, along_samples
+from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples
 from posemap_ros.nerf_p.rendering import (
     composite,
     distortion_loss,
@@ -75,16 +75,15 @@ class GridNeRFP(NeRFP):
         edges = importance_edges(coarse, coarse_weights, self.recipe.final_samples, generator)
         depths = midpoints(edges)
         points = origins[:, None] + depths * directions[:, None]
-        density, feature = self.field.density_and_feature(points)
+        density, hidden = self.field.density_and_hidden(points)
         weights = weigh(edges, density)
-        return GridSamples(depths[..., 0], weights, feature, edges, coarse, coarse_weights)
+        return GridSamples(depths[..., 0], weights, hidden, edges, coarse, coarse_weights)
 
     def shade(self, samples: RaySamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """See `NeRFP.shade`."""
-        unit = along_samples(F.normalize(directions, dim=-1), samples)
-        code = along_samples(self.exposure.code(histogram), samples)
-        rgb = composite(samples.weights, self.field.colours(samples.feature, unit, code))
-        return self.exposure(rgb, histogram)
+        code = self.exposure.code(histogram).expand(len(directions), -1)
+        colours = self.field.colours(samples.hidden, F.normalize(directions, dim=-1), code)
+        return self.exposure(composite(samples.weights, colours), histogram)
 
     def loss(
         self,

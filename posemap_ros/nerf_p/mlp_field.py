@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from posemap_ros.device import mixed_precision
 from posemap_ros.nerf_p.encodings import positional_encoding
+from posemap_ros.nerf_p.layers import chained_linear
 from posemap_ros.nerf_p.scene import SceneFrame
 
 POSITION_FREQUENCIES = 10
@@ -45,52 +46,59 @@ class MlpField(nn.Module):
             widths[SKIP] += POSITION_WIDTH
         self.trunk = nn.ModuleList(nn.Linear(w, width) for w in widths)
         self.density = nn.Linear(width, 1)
-        self.feature = nn.Linear(width, width)
+        self.last = nn.Linear(width, width)  # without an activation, as NeRF's
+        narrow = width // 2
         self.colour = nn.Sequential(
-            nn.Linear(width + DIRECTION_WIDTH + code_width, width // 2),
-            nn.ReLU(),
-            nn.Linear(width // 2, 3),
+            nn.Linear(width + DIRECTION_WIDTH + code_width, narrow),
+            nn.ReLU(inplace=True),
+            nn.Linear(narrow, 3),
         )
         if transient_width:
-            narrow = width // 2
-            self.transient_trunk = nn.Sequential(
+            self.transient_head = nn.Sequential(
                 nn.Linear(width + transient_width, narrow),
-                nn.ReLU(),
-                *(part for _ in range(3) for part in (nn.Linear(narrow, narrow), nn.ReLU())),
+                nn.ReLU(inplace=True),
+                *(p for _ in range(3) for p in (nn.Linear(narrow, narrow), nn.ReLU(inplace=True))),
+                nn.Linear(narrow, 5),
             )
-            self.transient_out = nn.Linear(narrow, 5)
 
-    def density_and_feature(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """World points [..., 3] -> density [...] in 1/m, position-only feature [...,
-        feature_width].
+    def density_and_hidden(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """World points [..., 3] -> density [...] in 1/m, and hidden values [..., width] from which
+        the rest is made.
         """
         encoded = positional_encoding(2.0 * self.scene.normalise(points), POSITION_FREQUENCIES)
         with mixed_precision(points.device):
             x = encoded
             for index, layer in enumerate(self.trunk):
-                x = layer(torch.cat([encoded.to(x), x], dim=-1) if index == SKIP else x).relu()
-            density, feature = self.density(x)[..., 0], self.feature(x)
-        return F.softplus(density.to(points)) / self.scene.radius_m, feature.to(points)
+                x = layer(torch.cat([encoded, x], dim=-1) if index == SKIP else x).relu_()
+            density = self.density(x)[..., 0]
+        return F.softplus(density.to(points)) / self.scene.radius_m, x.to(points)
 
-    def colours(self, feature: Tensor, directions: Tensor, code: Tensor) -> Tensor:
-        """Features [..., feature_width] seen along unit directions [..., 3] under appearance codes
-        [..., code_width] -> RGB [..., 3] in [0, 1].
+    def feature(self, hidden: Tensor) -> Tensor:
+        """Hidden values [..., width] -> position-only features [..., feature_width]."""
+        return self.last(hidden)
+
+    def colours(self, hidden: Tensor, directions: Tensor, code: Tensor) -> Tensor:
+        """Hidden values [R, S, width] seen along unit directions [R, 3] under appearance codes [R,
+        code_width] -> RGB [R, S, 3] in [0, 1].
         """
-        seen = positional_encoding(directions, DIRECTION_FREQUENCIES)
-        with mixed_precision(feature.device):
-            out = self.colour(torch.cat([feature, seen, code], dim=-1))
-        return torch.sigmoid(out.to(feature))
+        seen = torch.cat([positional_encoding(directions, DIRECTION_FREQUENCIES), code], dim=-1)
+        with mixed_precision(hidden.device):
+            x = chained_linear(hidden, self.last.weight, self.last.bias, self.colour[0], seen)
+            out = self.colour[1:](x)
+        return torch.sigmoid(out.to(hidden))
 
-    def transient(self, feature: Tensor, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What one image shows besides the static scene, from features [..., feature_width] and
-        its transient codes [..., transient_width].
+    def transient(self, hidden: Tensor, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What one image shows besides the static scene, from hidden values [R, S, width] and its
+        transient codes [R, transient_width].
 
         Returns:
-            density [...] in 1/m, RGB [..., 3] in [0, 1], and beta [...] > 0, the standard
+            density [R, S] in 1/m, RGB [R, S, 3] in [0, 1], and beta [R, S] > 0, the standard
             deviation of the image's colour there.
         """
-        with mixed_precision(feature.device):
-            out = self.transient_out(self.transient_trunk(torch.cat([feature, code], dim=-1)))
-        out = out.to(feature)
+        first, rest = self.transient_head[0], self.transient_head[1:]
+        with mixed_precision(hidden.device):
+            x = chained_linear(hidden, self.last.weight, self.last.bias, first, code)
+            out = rest(x)
+        out = out.to(hidden)
         density = F.softplus(out[..., 0]) / self.scene.radius_m
         return density, torch.sigmoid(out[..., 1:4]), F.softplus(out[..., 4])

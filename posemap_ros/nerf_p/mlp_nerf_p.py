@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from posemap_ros.nerf_p.exposure import EXPOSURES, PercentEmbedding
 from posemap_ros.nerf_p.mlp_field import MlpField
-from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples, along_samples
+from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples
 from posemap_ros.nerf_p.rendering import composite, joint_weights, render_weights
 from posemap_ros.nerf_p.sampling import importance_edges, stratified_edges
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -33,7 +33,7 @@ class MlpSamples(RaySamples):
     density: Tensor  # [R, S] static, 1/m
     lengths: Tensor  # [R, S] metres along the ray
     coarse_weights: Tensor  # [R, P]
-    coarse_feature: Tensor  # [R, P, width]
+    coarse_hidden: Tensor  # [R, P, width]
 
 
 class MlpNeRFP(NeRFP):
@@ -53,7 +53,7 @@ class MlpNeRFP(NeRFP):
             self.transient_code = PercentEmbedding(TRANSIENT_NUMBERS_PER_BIN)
             transient_width = self.transient_code.code_width
         self.coarse = MlpField(scene, layers, width)
-        self.fine = MlpField(scene, layers, width, self.exposure.code_width, transient_width)
+        self.field = MlpField(scene, layers, width, self.exposure.code_width, transient_width)
         self.pose_branch = self.make_pose_branch(width)
 
     def depths(self, spacing: Tensor) -> Tensor:
@@ -85,16 +85,16 @@ class MlpNeRFP(NeRFP):
         # The coarse network decides where to look, which has no gradient: none is traced to the
         # pose through it.
         _, where = points(coarse, origins.detach(), directions.detach())
-        coarse_density, coarse_feature = self.coarse.density_and_feature(where)
+        coarse_density, coarse_hidden = self.coarse.density_and_hidden(where)
         coarse_weights = render_weights(coarse_density, self.lengths(coarse, directions.detach()))
         drawn = importance_edges(coarse, coarse_weights, self.recipe.final_samples + 1, generator)
         edges = torch.cat([coarse, drawn[:, 1:-1]], dim=-1).sort(dim=-1).values
         depths, where = points(edges, origins, directions)
-        density, feature = self.fine.density_and_feature(where)
+        density, hidden = self.field.density_and_hidden(where)
         lengths = self.lengths(edges, directions)
         weights = render_weights(density, lengths)
         return MlpSamples(
-            depths, weights, feature, density, lengths, coarse_weights, coarse_feature
+            depths, weights, hidden, density, lengths, coarse_weights, coarse_hidden
         )
 
     def shade(self, samples: MlpSamples, directions: Tensor, histogram: Tensor) -> Tensor:
@@ -117,12 +117,10 @@ class MlpNeRFP(NeRFP):
     ) -> tuple[Tensor, Tensor]:
         """See `NeRFP.loss`: NeRF-W's, with half the coarse network's squared error."""
         samples = self.sample(origins, directions, generator)
-        unit = along_samples(F.normalize(directions, dim=-1), samples)
-        unit = unit[:, : self.recipe.proposal_samples]
-        coarse_rgb = composite(
-            samples.coarse_weights,
-            self.coarse.colours(samples.coarse_feature, unit, unit[..., :0]),
-        )
+        unit = F.normalize(directions, dim=-1)
+        no_code = unit[:, :0]
+        coarse_colours = self.coarse.colours(samples.coarse_hidden, unit, no_code)
+        coarse_rgb = composite(samples.coarse_weights, coarse_colours)
         coarse = 0.5 * (coarse_rgb - true_rgb).square().mean()
         colours = self._colours(samples, directions, histogram)
         if not self.recipe.mlp.transient:
@@ -137,9 +135,8 @@ class MlpNeRFP(NeRFP):
 
     def _colours(self, samples: MlpSamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """Static colours [R, S, 3]."""
-        unit = along_samples(F.normalize(directions, dim=-1), samples)
-        code = along_samples(self.exposure.code(histogram), samples)
-        return self.fine.colours(samples.feature, unit, code)
+        code = self.exposure.code(histogram).expand(len(directions), -1)
+        return self.field.colours(samples.hidden, F.normalize(directions, dim=-1), code)
 
     def _with_transient(
         self, samples: MlpSamples, colours: Tensor, histogram: Tensor
@@ -149,8 +146,8 @@ class MlpNeRFP(NeRFP):
         Returns:
             RGB [R, 3], beta [R], transient density [R, S] in 1/m.
         """
-        code = along_samples(self.transient_code.code(histogram), samples)
-        density, rgb, beta = self.fine.transient(samples.feature, code)
+        code = self.transient_code.code(histogram).expand(len(samples.hidden), -1)
+        density, rgb, beta = self.field.transient(samples.hidden, code)
         static, transient = joint_weights(samples.density, density, samples.lengths)
         return (
             composite(static, colours) + composite(transient, rgb),

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.encodings import DIRECTION_FEATURES, encode_direction
+from posemap_ros.nerf_p.grid_field import GridField
+from posemap_ros.nerf_p.mlp_field import MlpField
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseBranch
 from posemap_ros.nerf_p.rendering import composite
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -22,7 +25,7 @@ class RaySamples:
 
     depths: Tensor  # [R, S] metres along the optical axis
     weights: Tensor  # [R, S] of the static scene
-    feature: Tensor  # [R, S, feature_width], of the position only
+    hidden: Tensor  # [R, S, H] the field's hidden values, of the position only
 
 
 @dataclass
@@ -52,6 +55,8 @@ class NeRFP(nn.Module, ABC):
 
     # Rays rendered at once without gradients: bounds memory, costs no speed.
     chunk_rays: int
+    # Gives the position-only feature: `feature_width`, `feature(hidden)`.
+    field: GridField | MlpField
 
     def __init__(self, scene: SceneFrame, recipe: NerfRecipe) -> None:
         super().__init__()
@@ -147,7 +152,7 @@ class NeRFP(nn.Module, ABC):
         size, directions = directions.shape[:2], directions.reshape(-1, 3)
         samples = self.sample(origins.reshape(-1, 3), directions)
         if features == 'trunk':
-            rendered = composite(samples.weights, samples.feature)
+            rendered = composite(samples.weights, self.field.feature(samples.hidden))
         else:
             rendered = self.pose_features(samples, directions)
         return PoseMap(
@@ -158,17 +163,11 @@ class NeRFP(nn.Module, ABC):
 
     def pose_features(self, samples: RaySamples, directions: Tensor) -> Tensor:
         """Rendered pose features [R, 256] of sampled rays with directions [R, 3]."""
-        feature = samples.feature
+        feature = self.field.feature(samples.hidden)
         if self.recipe.pose_branch_sees_direction:
-            seen = encode_direction(nn.functional.normalize(directions, dim=-1))
-            feature = torch.cat([feature, along_samples(seen, samples)], dim=-1)
+            seen = encode_direction(F.normalize(directions, dim=-1))[:, None]
+            feature = torch.cat([feature, seen.expand(*feature.shape[:2], -1)], dim=-1)
         return self.pose_branch(feature, samples.weights)
-
-
-def along_samples(per_ray: Tensor, samples: RaySamples) -> Tensor:
-    """The same values [R or 1, C] for each sample of a ray: [R, S, C]."""
-    rays, count = samples.weights.shape
-    return per_ray[:, None].expand(rays, count, per_ray.shape[-1])
 
 
 def median_depth(samples: RaySamples) -> Tensor:

@@ -62,7 +62,7 @@ def test_posemap_cells_are_the_strided_pixels(nerf: NeRFP) -> None:
     assert grid.features.shape == (2, 12, 256) and grid.opacity.shape == (2, 12)
     tiny = Camera(4, 3, CAMERA.fx / 16, CAMERA.fy / 16, CAMERA.cx / 16, CAMERA.cy / 16)
     samples = nerf.sample(*view_rays(POSES[1], tiny))
-    again = nerf.pose_branch(samples.feature, samples.weights)
+    again = nerf.pose_features(samples, view_rays(POSES[1], tiny)[1])
     assert torch.allclose(grid.features[1], again, atol=1e-4)
     some = nerf.posemap(POSES[:2], CAMERA, torch.tensor([7, 2]))
     assert torch.allclose(some.features, grid.features[:, [7, 2]], atol=1e-5)
@@ -92,9 +92,10 @@ def test_gradient_to_the_pose_is_that_of_finite_differences(nerf: NeRFP, what: s
         pose = torch.cat([pose[:3, :3], (pose[:3, 3] + shift)[:, None]], dim=1)
         origins, directions = view_rays(pose, camera)
         depths = nerf.scene.spacing_to_depth(0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None]
-        density, feature = nerf.field.density_and_feature(
+        density, hidden = nerf.field.density_and_hidden(
             origins[:, None] + depths * directions[:, None]
         )
+        feature = nerf.field.feature(hidden)
         lengths = nerf.scene.spacing_to_depth(edges).diff(dim=-1)
         weights = render_weights(density, lengths * directions.norm(dim=-1, keepdim=True))
         if what == 'posemap':
