@@ -16,6 +16,7 @@ from posemap_ros.environment import Environment
 from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.pseudo_colour import PseudoColour
 
 # No pose is surer than this, whatever the network says: half a centimetre and a quarter of a
 # degree.
@@ -120,8 +121,7 @@ class Localizer:
         """A picture, uint8 RGB at the network camera's size, of the PoseMap rendered at a pose [4,
         4].
 
-        The three main components of its 256 channels become red, green and blue. The first call
-        loads NeRF-P.
+        Each cell has the `PseudoColour` of its 256 channels. The first call loads NeRF-P.
         """
         if self._nerf is None:
             self._nerf = self.environment.load_nerf_p(self.device)
@@ -129,18 +129,6 @@ class Localizer:
         with torch.inference_mode():
             pose = torch.as_tensor(T_map_cam, dtype=torch.float32, device=self.device)
             features = self._nerf.posemap(pose[None], camera).features[0]
-            centred = features - features.mean(0)
-            axes = torch.linalg.svd(centred, full_matrices=False)[2][:3]
-            # The sign of a component is arbitrary; fixed here, so that the colours do not flicker.
-            axes = axes * axes.sum(1, keepdim=True).sign()
-            shown = centred @ axes.t()
-            low, high = shown.amin(0), shown.amax(0)
-            shown = ((shown - low) / (high - low).clamp_min(1e-6)).t()
-            shown = shown.reshape(
-                1, 3, camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE
-            )
-            size = (camera.height, camera.width)
-            picture = torch.nn.functional.interpolate(shown, size, mode='nearest')[0].permute(
-                1, 2, 0
-            )
-            return (picture * 255.0).to(torch.uint8).cpu().numpy()
+            colours = PseudoColour(features)(features)
+        size = (camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE)
+        return colours.reshape(*size, 3).repeat(POSEMAP_STRIDE, 0).repeat(POSEMAP_STRIDE, 1)

@@ -41,13 +41,16 @@ def write_report(
         localizer: its environment renders the views.
         T_nearest: [N, 4, 4] poses of the nearest training images, to compare with.
     """
-    page = Page(f'{localizer.environment.path.resolve().name} on {dataset.root.resolve().name}')
-    _add_summary(page, evaluation, dataset, localizer, T_nearest)
+    page = Page(
+        f'Environment {localizer.environment.path.resolve().name} '
+        f'on the images of {dataset.root.resolve().name}'
+    )
+    _add_summary(page, evaluation, localizer, T_nearest)
     page.heading('Trajectory')
     page.figure(
         trajectory_figure(evaluation),
-        'Camera positions along the axes of the world; lines join what belongs together. '
-        'Below: rotation error of each frame.',
+        'Camera positions seen from two sides; thin lines lead from where a frame was taken to '
+        'where it is believed to be. Below: rotation error of each frame.',
     )
     page.heading('Errors')
     page.figure(error_figure(evaluation), 'Errors of the frames in their order.')
@@ -74,6 +77,19 @@ def write_report(
         _add_views(page, evaluation, index, view)
     page.heading('Worst frames', 3)
     page.paragraph('Of frames that follow on each other, only the worst is shown.')
+    page.table(
+        ['frame', 'error (m)', 'predicted sigma (m)', 'error (deg)', 'predicted sigma (deg)'],
+        [
+            [
+                evaluation.frames[index].name,
+                f'{evaluation.translation_m[index]:.3f}',
+                f'{evaluation.sigma_translation_m[index]:.3f}',
+                f'{evaluation.rotation_deg[index]:.2f}',
+                f'{evaluation.sigma_rotation_deg[index]:.2f}',
+            ]
+            for index in worst
+        ],
+    )
     for index, view in zip(worst, views[len(typical) :]):
         _add_views(page, evaluation, index, view)
     page.write(path)
@@ -100,7 +116,6 @@ def pick_apart(indices: Sequence[int], count: int, apart: int) -> list[int]:
 def _add_summary(
     page: Page,
     evaluation: Evaluation,
-    dataset: PosedImages,
     localizer: Localizer,
     T_nearest: np.ndarray | None,
 ) -> None:
@@ -108,12 +123,11 @@ def _add_summary(
     recipe, network = environment.recipe, environment.network_camera
     summary = evaluation.summary()
     page.paragraph(
-        f'{summary["frames"]} frames of {dataset.root.resolve().name}, '
-        f'environment {environment.path.resolve().name}, revision {evaluation.revision}: '
+        f'{summary["frames"]} frames; revision {evaluation.revision} of the environment, '
         f'recipe {recipe.name}, {recipe.aprnet.backbone} at {network.width} x {network.height}, '
         f'{summary["ms_per_frame"]:.1f} ms a frame (median) on {localizer.device}.'
     )
-    columns, errors = ['', 'estimated'], [(evaluation.translation_m, evaluation.rotation_deg)]
+    columns, errors = ['', 'network'], [(evaluation.translation_m, evaluation.rotation_deg)]
     if T_nearest is not None:
         columns.append('nearest image')
         true = evaluation.T_true

@@ -8,7 +8,7 @@ from __future__ import annotations
 # Told apart by people who do not see red and green as different, too.
 TRUE, ESTIMATED, NEAREST, PREDICTED = '#117a5d', '#d1491b', '#7b838c', '#3b6fb0'
 GUIDE = '#9aa4af'  # thresholds
-WIDTH_IN = 9.5  # of a figure as wide as the page
+WIDTH_IN = 10.75  # of a figure as wide as the page
 
 STYLE = {
     'font.size': 9.0,

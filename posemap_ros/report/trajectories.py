@@ -12,8 +12,8 @@ from posemap_ros.evaluation import Evaluation
 from posemap_ros.report.style import ESTIMATED, STYLE, TRUE, WIDTH_IN
 
 _AXIS_NAMES = 'xyz'
-_BAR_IN, _LABELS_IN = 0.75, 0.55  # heights of the bar with its labels, and of a view's labels
-_VIEW_WIDTH_IN = 4.2
+_BAR_IN, _LABELS_IN = 0.95, 0.55  # heights of the bar with its labels, and of a view's labels
+_VIEW_WIDTH_IN = 4.8
 _VIEW_IN = (1.0, 4.5)  # least and greatest height of a view
 # Frames farther apart than this many usual steps are not of one drive: no line between them.
 _JUMP = 8.0
