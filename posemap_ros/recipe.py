@@ -27,13 +27,13 @@ class MlpRecipe:
 
     layers: int = 8
     width: int = 128
-    linear_radii: float = 4.0  # samples are linear in depth up to so many scene radii
+    reach: float = 4.0  # samples are linear in depth, to so many times the scene's middle depth
     transient: bool = True  # learn what only some photos show apart from the static scene
     render_transient: bool = False  # and show it in renders, too, as NeRF-H does
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.width < 2 or self.linear_radii < 1.0:
-            raise ValueError('layers and linear_radii must be at least 1, width at least 2')
+        if self.layers < 1 or self.width < 2 or self.reach < 1.0:
+            raise ValueError('layers and reach must be at least 1, width at least 2')
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class MlpNeRFP(NeRFP):
 
     def depths(self, spacing: Tensor) -> Tensor:
         """Sample positions in [0, 1] to metres: linear in depth, as NeRF-H's."""
-        near = self.scene.near_m
-        return near + spacing * (self.recipe.mlp.linear_radii * self.scene.radius_m - near)
+        near, far = self.scene.near_m, self.recipe.mlp.reach * self.scene.middle_m
+        return near + spacing * (far - near)
 
     def lengths(self, edges: Tensor, directions: Tensor) -> Tensor:
         """Lengths [R, S] in metres along rays of directions [R, 3] between edges [R, S + 1].
