@@ -352,6 +352,69 @@ def test_of_several_cameras_the_info_beside_the_images_is_taken(tmp_path):
     assert (topics.image, topics.camera_info, topics.pose) == (IMAGE, INFO, '/pose')
 
 
+# --- poses from the images
+
+
+def look_into_a_corner(T_world_cam, width=320, height=240, focal=260.0):
+    """A picture of a wall (y = 4), a side wall (x = 2.5) and a floor (z = 0), all painted."""
+    rng = np.random.default_rng(5)
+    paint = np.zeros((1024, 1024), np.float32)
+    for cells in (64, 256, 1024):  # coarse and fine, so that it has features near and far
+        fine = rng.uniform(0, 255 / 3, (cells, cells)).astype(np.float32)
+        paint += cv2.resize(fine, (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    v, u = np.mgrid[:height, :width] + 0.5
+    rays = np.stack([(u - width / 2) / focal, (v - height / 2) / focal, np.ones_like(u)], axis=-1)
+    rays, origin = rays @ T_world_cam[:3, :3].T, T_world_cam[:3, 3]
+    walls = ((1, 4.0), (0, 2.5), (2, 0.0))  # (axis, where)
+    with np.errstate(divide='ignore'):
+        t = np.stack([(where - origin[axis]) / rays[..., axis] for axis, where in walls])
+    t[t <= 0] = np.inf
+    hit = t.argmin(axis=0)
+    points = origin + t.min(axis=0)[..., None] * rays
+    image = np.zeros((height, width), np.float32)
+    for index, (axis, _) in enumerate(walls):
+        x, y = np.moveaxis(np.delete(points, axis, axis=-1), -1, 0) * 150 + 300 * index
+        seen = cv2.remap(
+            paint,
+            x.astype(np.float32),
+            y.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_WRAP,
+        )
+        image[hit == index] = seen[hit == index]
+    return np.repeat(image.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def corner_drive(n=12):
+    """T_world_cam [n, 4, 4]: sideways past the corner, turning towards it, up and down."""
+    level = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # z forward along y, y down
+    for i in range(n):
+        R = rotation((0, 0, 1), -10 - i) @ level @ rotation((1, 0, 0), -12)
+        yield pose(R, (0.12 * i - 0.6, 0.05 * i, 1.2 + 0.1 * np.sin(i)))
+
+
+def test_poses_found_from_the_images_are_metric_by_odometry(tmp_path):
+    pytest.importorskip('pycolmap')
+    poses = list(corner_drive())
+    messages = []
+    for i, T in enumerate(poses):
+        stamp = ns(i / 10)
+        content = cv2.imencode('.png', look_into_a_corner(T))[1].tobytes()
+        info = camera_info(stamp, focal=260.0, width=320, height=240)
+        messages += [(IMAGE, compressed_image(stamp, content), stamp), (INFO, info, stamp)]
+        messages.append(('/odom', odometry(stamp, T, child='camera_optical'), stamp))
+    options = BagOptions(pose_source='sfm', selection=FrameSelection(skip_blurred=False))
+    extraction = extract(tmp_path, messages, options)
+    dataset = open_dataset(tmp_path / 'out')
+    assert len(dataset) >= 8 and 'poses from the images alone' in str(extraction)
+    true = np.stack([poses[round((f.stamp_ns - START_NS) / 1e8)] for f in dataset.frames])
+    assert_close(dataset.poses, true, metres=0.02, degrees=0.5)
+    content = json.loads((tmp_path / 'out' / 'transforms.json').read_text())
+    assert content['scale'] == 'metric'
+    files = {path.name for path in (tmp_path / 'out' / 'images').iterdir()}
+    assert files == {frame.path.name for frame in dataset.frames}
+
+
 # --- what is left out
 
 
