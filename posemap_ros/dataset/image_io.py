@@ -81,15 +81,15 @@ def write_image(path: Path, image: np.ndarray) -> None:
         temporary.write_bytes(data)
 
 
-def _read_bytes(path: Path, most: int = _LARGEST_FILE + 1) -> bytes:
+def _read_bytes(path: Path, most: int = _LARGEST_FILE) -> bytes:
     try:
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise ImageError(f'{path}: a file of {size >> 20} MB is refused')
         with path.open('rb') as file:
-            data = file.read(most)
+            return file.read(most)
     except OSError as error:
         raise ImageError(f'{path}: cannot be read: {error.strerror}') from None
-    if len(data) > _LARGEST_FILE:
-        raise ImageError(f'{path}: a file of more than {_LARGEST_FILE >> 20} MB is refused')
-    return data
 
 
 def _find_size(data: bytes) -> tuple[int, int] | None:

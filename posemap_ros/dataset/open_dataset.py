@@ -7,6 +7,7 @@ from types import ModuleType
 
 from posemap_ros.dataset import cambridge, colmap, seven_scenes, transforms_json, tum
 from posemap_ros.dataset.errors import DatasetError
+from posemap_ros.dataset.listed_files import read_listing
 from posemap_ros.dataset.posed_images import PosedImages
 
 # Each is a module with recognises(root) -> bool and read(root) -> PosedImages, and to add one is
@@ -51,12 +52,7 @@ def open_part(
 
 def read_split(path: Path) -> list[str]:
     """The frame names in a split file."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
-    except OSError as error:
-        raise DatasetError(f'{path}: the split cannot be read: {error.strerror}') from None
-    except UnicodeDecodeError:
-        raise DatasetError(f'{path}: the split is not a text file') from None
+    lines = [line.strip() for line in read_listing(path).splitlines()]
     names = [line for line in lines if line and not line.startswith('#')]
     if not names:
         raise DatasetError(f'{path}: the split names no frame')

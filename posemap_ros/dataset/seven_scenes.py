@@ -43,11 +43,10 @@ def read(root: Path) -> PosedImages:
         stem = path.name.removesuffix(f'.color{path.suffix}')
         name = f'{path.parent.name}/{stem}'
         pose_path = path.with_name(f'{stem}.pose.txt')
-        try:
-            matrix = _parse(pose_path)
-        except FileNotFoundError:
+        if not pose_path.is_file():
             without_pose.append(name)
             continue
+        matrix = _parse(pose_path)
         if np.isnan(matrix).any():
             lost.append(name)
         else:
@@ -93,8 +92,9 @@ def _camera(image: Path) -> Camera:
 
 
 def _parse(path: Path) -> np.ndarray:
+    words = read_listing(path).split()
     try:
-        numbers = [float(word) for word in path.read_text().split()]
+        numbers = [float(word) for word in words]
     except ValueError:
         raise DatasetError(f'{path}: the pose is not a matrix of numbers') from None
     if len(numbers) != 16:

@@ -279,7 +279,13 @@ def test_images_without_a_pose_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('content', 'word'), [('', '16 numbers, not 0'), ('1 2 x', 'numbers'), ('1 ' * 15, 'not 15')]
+    ('content', 'word'),
+    [
+        ('', 'the file is empty'),
+        ('\x00', 'numbers'),
+        ('1 2 x', 'numbers'),
+        ('1 ' * 15, '16 numbers, not 15'),
+    ],
 )
 def test_broken_pose_files_are_named(tmp_path, content, word):
     write_seven_scenes(tmp_path)
@@ -330,7 +336,8 @@ def test_a_split_selects_by_name(tmp_path):
     ('content', 'word'),
     [
         (b'seq-09/frame-000001', r'1 frame \(seq-09/frame-000001\) is not in the dataset'),
-        (b'', 'names no frame'),
+        (b'', 'split.txt: the file is empty'),
+        (b'# all are held out', 'names no frame'),
         (b'\xff\xfe\x00', 'not a text file'),
         (b'seq-01/frame-000000\nseq-01/frame-000000', 'more than once'),
     ],

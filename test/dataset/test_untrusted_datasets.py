@@ -1,0 +1,119 @@
+"""Datasets from elsewhere: each fault is one sentence, and nothing outside the folder is read."""
+
+import json
+
+import numpy as np
+import pytest
+from test_cambridge import NAMES, write_cambridge
+from test_colmap import write_colmap
+from test_image_io import jpeg_that_claims, png_that_claims
+from test_open_dataset import write_own, write_seven_scenes
+from test_tum import write_tum
+
+from posemap_ros.dataset import DatasetError, open_dataset
+from posemap_ros.dataset.image_io import write_image
+from training.convert_dataset import main as convert
+
+
+def first_image(root):
+    return open_dataset(root).frames[0].path
+
+
+@pytest.fixture(params=[write_own, write_seven_scenes, write_cambridge, write_tum, write_colmap])
+def folder(request, tmp_path):
+    """A small dataset of each kind."""
+    root = tmp_path / 'freiburg1'
+    if request.param is not write_tum:
+        root.mkdir()
+    request.param(root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ('content', 'word'),
+    [
+        (b'', 'the file is empty'),
+        (png_that_claims(60_000, 60_000), '60000x60000 pixels is refused'),
+        (jpeg_that_claims(60_000, 60_000), '60000x60000 pixels is refused'),
+        (b'GIF89a' + bytes(100), 'not a JPEG or PNG image'),
+    ],
+    ids=['empty', 'png bomb', 'jpeg bomb', 'gif'],
+)
+def test_a_bad_first_image_is_named(folder, content, word):
+    """The first, because some readers look at its size when the folder is opened."""
+    path = first_image(folder)
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=f'{path}: .*{word}'):
+        open_dataset(folder).load(0)
+
+
+def test_a_bad_image_among_good_ones_is_named_when_it_is_read(folder):
+    dataset = open_dataset(folder)
+    path = dataset.frames[1].path
+    path.write_bytes(png_that_claims(60_000, 60_000))
+    assert dataset.load(0).ndim == 3
+    with pytest.raises(DatasetError, match=f'{path}: an image of 60000x60000 pixels is refused'):
+        dataset.load(1)
+
+
+def test_a_sentence_and_no_traceback_on_the_command_line(tmp_path, capsys):
+    """And no picture from outside: neither a link nor a copy of it comes into the new folder."""
+    secret = tmp_path / 'secret.png'
+    write_image(secret, np.zeros((24, 32, 3), np.uint8))
+    (tmp_path / 'a').mkdir()
+    root = write_own(tmp_path / 'a')
+    content = json.loads((root / 'transforms.json').read_text())
+    content['frames'][2]['file_path'] = '../secret.png'
+    (root / 'transforms.json').write_text(json.dumps(content))
+    assert convert(['--data', str(root), '--out', str(tmp_path / 'out')]) == 1
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and "image '../secret.png' lies outside the dataset" in error
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('listed', ['../../x', 'seq1/../../x', '/etc/x', 'C:\\..\\..\\x'])
+def test_the_authors_lists_do_not_lead_outside_either(tmp_path, listed):
+    write_cambridge(tmp_path)
+    path = tmp_path / 'dataset_train.txt'
+    path.write_text(path.read_text().replace(NAMES[0], listed))
+    with pytest.raises(DatasetError, match='dataset_train.txt: the image .* lies outside'):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('write', 'name'),
+    [
+        (write_own, 'transforms.json'),
+        (write_cambridge, 'reconstruction.nvm'),
+        (write_cambridge, 'dataset_test.txt'),
+        (write_tum, 'groundtruth.txt'),
+        (write_tum, 'rgb.txt'),
+    ],
+)
+@pytest.mark.parametrize('content', [b'', b'\xff\xfe\x00\x01' * 50, b'{"frames": [1, 2'])
+def test_broken_listings_are_named(tmp_path, write, name, content):
+    root = tmp_path / 'freiburg1'
+    if write is not write_tum:
+        root.mkdir()
+    write(root)
+    (root / name).write_bytes(content)
+    if name == 'dataset_test.txt' and content.startswith(b'{'):
+        assert not open_dataset(root).parts.get('test')
+        return
+    with pytest.raises(DatasetError, match=name):
+        open_dataset(root)
+
+
+def test_a_file_as_large_as_a_disk_is_not_read(tmp_path):
+    write_own(tmp_path)
+    with (tmp_path / 'transforms.json').open('r+b') as file:
+        file.truncate(10**12)  # of holes, so it takes no space
+    with pytest.raises(DatasetError, match='no list of frames has 256 MB'):
+        open_dataset(tmp_path)
+    (tmp_path / 'transforms.json').unlink()
+    write_seven_scenes(tmp_path, sequences=1)
+    path = tmp_path / 'seq-01' / 'frame-000001.color.png'
+    with path.open('r+b') as file:
+        file.truncate(10**12)
+    with pytest.raises(DatasetError, match='color.png: a file of 953674 MB is refused'):
+        open_dataset(tmp_path).load(1)
