@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from posemap_ros.bag import Bag
+from posemap_ros.bag import Bag, BagError
 from posemap_ros.dataset.bag_poses import RecordedPoses, carriers_of
 from posemap_ros.dataset.bag_topics import (
     CAMERA_INFO_TYPES,
@@ -109,7 +109,10 @@ def _read_tf(bag: Bag) -> TransformTree:
 
 
 def _first(bag: Bag, topic: str) -> Any:
-    return bag.parse(*next(bag.messages({topic})))
+    message = next(bag.messages({topic}), None)
+    if message is None:
+        raise BagError(f'{bag.path}: topic {topic} holds no messages; was the bag cut short?')
+    return bag.parse(*message)
 
 
 def _connected(tree: TransformTree, target: str, source: str) -> bool:

@@ -38,7 +38,7 @@ class ImageMotion:
         return new
 
     def _is_new(self, grey: np.ndarray) -> bool:
-        if self._last is None or not len(self._tracks):
+        if self._last is None or self._last.shape != grey.shape or not len(self._tracks):
             return True
         tracks, found, _ = cv2.calcOpticalFlowPyrLK(self._last, grey, self._tracks, None)
         found = found.ravel().astype(bool)

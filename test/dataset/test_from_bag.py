@@ -33,6 +33,7 @@ from posemap_ros.bag import BagError
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import open_dataset
 from posemap_ros.dataset.bag_recording import BagOptions
+from posemap_ros.dataset.bag_summary import summarize_bag
 from posemap_ros.dataset.frame_selection import FrameSelection
 from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.evaluation import rotation_error_deg, translation_error_m
@@ -645,3 +646,31 @@ def test_all_images_damaged(tmp_path):
     messages = [m for m in drive(n=2) if m[0] != IMAGE]
     messages += [(IMAGE, compressed_image(ns(0), b'GIF89a'), ns(0))]
     refused(tmp_path, messages, 'all images are damaged; for example .*not a JPEG')
+
+
+@pytest.mark.parametrize(
+    'write',
+    [
+        write_bag,
+        partial(write_bag, storage='sqlite3', zstd='message'),
+        partial(write_bag, zstd='file'),
+        lambda path, messages: write_ros1_bag(path.with_suffix('.bag'), messages),
+    ],
+    ids=['mcap', 'sqlite3-zstd-messages', 'mcap-zstd', 'ros1'],
+)
+def test_flipped_bytes_are_refused_in_words_or_do_no_harm(tmp_path, write):
+    bag = write(tmp_path / 'drive', drive(n=5))
+    file = bag if bag.is_file() else next(f for f in bag.iterdir() if f.suffix != '.yaml')
+    content, rng, refusals = file.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(25):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), rng.choice([1, 3, 20])):
+            damaged[place] = rng.integers(0, 256)
+        file.write_bytes(damaged)
+        try:
+            summarize_bag(bag)
+            extract_bag(bag, tmp_path / 'out', OF_CAMERA, overwrite=True)
+        except BagError:
+            refusals += 1
+    assert 0 < refusals
+    assert not (tmp_path / 'out.partial').exists()

@@ -51,3 +51,8 @@ def test_turning_about_the_viewing_axis_is_motion_too(wall):
 def test_blank_views_are_passed_over_until_there_is_something_to_see(wall):
     blank = np.full((HEIGHT, WIDTH), 128, np.uint8)
     assert new_views(ImageMotion(0.05), [blank, blank, window(wall, 0), window(wall, 0)]) == [0, 2]
+
+
+def test_another_size_is_another_view(wall):
+    first = window(wall, 0)
+    assert new_views(ImageMotion(0.05), [first, first[:100], first[:100]]) == [0, 1]
