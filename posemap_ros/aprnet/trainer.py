@@ -59,6 +59,9 @@ def train_aprnet(
         recipe: sizes, schedule and loss weights.
         seed: of every random choice.
         checkpoint: file from which a stopped training resumes.
+
+    Raises:
+        ValueError: the batch is too small for the image loss.
     """
     device = next(net.parameters()).device
     nerf, photos = source.nerf.requires_grad_(False).eval(), source.photos
@@ -67,6 +70,11 @@ def train_aprnet(
     use_views = weight.rvs > 0 and recipe.views.per_frame > 0
     batch = share_of(recipe.batch)
     real = batch // 2 if use_views else batch
+    if weight.image > 0 and min(recipe.image_loss_batch, real) < 2:
+        raise ValueError(
+            f'the image loss compares photos with each other, and {real} in each step of a process '
+            'are too few: raise aprnet.batch and aprnet.image_loss_batch, or use fewer processes'
+        )
     rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)
     grid, rays = rays.shape[:2], rays.reshape(-1, 3)
     far_m = FAR_RADII * nerf.scene.radius_m
