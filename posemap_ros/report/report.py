@@ -41,10 +41,8 @@ def write_report(
         localizer: its environment renders the views.
         T_nearest: [N, 4, 4] poses of the nearest training images, to compare with.
     """
-    page = Page(
-        f'Environment {localizer.environment.path.resolve().name} '
-        f'on the images of {dataset.root.resolve().name}'
-    )
+    environment, images = localizer.environment.path.resolve(), dataset.root.resolve()
+    page = Page(f'Evaluation: {environment.name} on {images.name}')
     _add_summary(page, evaluation, localizer, T_nearest)
     page.heading('Trajectory')
     page.figure(

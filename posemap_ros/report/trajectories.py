@@ -68,7 +68,7 @@ def _jumps(positions: np.ndarray) -> np.ndarray:
 def _draw_view(axes: Axes, true: np.ndarray, estimated: np.ndarray, breaks: np.ndarray) -> None:
     """Draw true and estimated positions [N, 2], and a thin line from each to its other."""
     pairs = np.stack([true, estimated], axis=1)
-    axes.add_collection(LineCollection(pairs, colors=ESTIMATED, alpha=0.25, linewidths=0.6))
+    axes.add_collection(LineCollection(pairs, colors=ESTIMATED, alpha=0.45, linewidths=0.6))
     axes.plot(*np.insert(true, breaks, np.nan, axis=0).T, color=TRUE, linewidth=1.6, label='true')
     axes.plot(
         *np.insert(estimated, breaks, np.nan, axis=0).T,
