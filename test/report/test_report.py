@@ -13,6 +13,7 @@ from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.nerf_p import NeRFP, View
+from posemap_ros.report import views
 from posemap_ros.report.report import pick_apart, rank_frames, write_report
 from posemap_ros.report.views import view_frames
 from training.evaluate import localize_all
@@ -21,6 +22,11 @@ from training.evaluate import localize_all
 @pytest.fixture(scope='module')
 def dataset(tmp_path_factory):
     return open_dataset(make_tiny_dataset(tmp_path_factory.mktemp('report') / 'room', 12))
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    monkeypatch.setattr(views, '_HEIGHT', 48)
 
 
 @pytest.fixture
@@ -50,15 +56,15 @@ def test_the_report_holds_figures_tables_and_views(dataset, localizer, tmp_path,
 
 def test_views_are_of_the_frame_and_its_estimate(dataset, localizer):
     evaluation = localize_all(localizer, dataset)
-    views = view_frames(evaluation, dataset, [2, 7, 2], localizer)
+    seen = view_frames(evaluation, dataset, [2, 7, 2], localizer)
     for name in ('image', 'render', 'image_features', 'render_features', 'posemap'):
-        first, other, again = (getattr(view, name) for view in views)
+        first, other, again = (getattr(view, name) for view in seen)
         assert first.dtype == np.uint8 and first.shape == other.shape and first.shape[2] == 3
         np.testing.assert_array_equal(first, again)
     for name in ('image', 'render', 'posemap'):
-        assert not np.array_equal(getattr(views[0], name), getattr(views[1], name))
-    assert views[0].image.shape == views[0].render.shape
-    assert views[0].image_features.shape == views[0].render_features.shape
+        assert not np.array_equal(getattr(seen[0], name), getattr(seen[1], name))
+    assert seen[0].image.shape == seen[0].render.shape
+    assert seen[0].image_features.shape == seen[0].render_features.shape
 
 
 def test_what_looks_alike_has_features_of_one_colour(dataset, localizer, monkeypatch):

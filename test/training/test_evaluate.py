@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_environment import make_tiny_dataset
 
+from posemap_ros.report import views
 from training.evaluate import evaluate, main
 
 
@@ -14,7 +15,8 @@ def data(tmp_path_factory):
     return make_tiny_dataset(tmp_path_factory.mktemp('evaluate') / 'room', 8)
 
 
-def test_figures_trajectories_and_report(data, environment, tmp_path, capsys):
+def test_figures_trajectories_and_report(data, environment, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(views, '_HEIGHT', 48)  # pixels of pictures in the report
     outputs = tmp_path / 'figures.json', tmp_path / 'tum', tmp_path / 'report.html'
     flags = ('--json', '--trajectories', '--report')
     options = [word for flag, path in zip(flags, outputs) for word in (flag, str(path))]
