@@ -1,13 +1,22 @@
 """The environment folder: what is written is read back, and nothing damaged is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from tiny_environment import CAMERA, make_tiny_environment
+from tiny_environment import CAMERA, RECIPE, circle_of_poses, make_tiny_environment
 
-from posemap_ros.environment import Environment, InvalidEnvironment
+from posemap_ros.environment import (
+    Environment,
+    InvalidEnvironment,
+    make_aprnet,
+    make_nerf_p,
+    write_environment,
+)
+from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.recipe import MlpRecipe
 
 
 def edit_manifest(folder: Path, **changes: object) -> None:
@@ -35,6 +44,43 @@ def test_half_precision_on_disk_hardly_moves_a_pose(environment: Path) -> None:
     loaded.add_revision(net, {})
     after = Environment.load(environment).load_aprnet()(images).T_world_cam
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_an_environment_from_before_the_mlp_field_is_read(environment: Path) -> None:
+    """Keys that recipes did not have then stand for what there was."""
+    before = Environment.load(environment)
+    recipe = yaml.safe_load((environment / 'environment.yaml').read_text())['recipe']
+    del recipe['data_fraction']
+    for key in ('field', 'appearance', 'pose_branch_sees_direction', 'mlp'):
+        del recipe['nerf_p'][key]
+    for key in ('pose_weighting', 'triplet_distance', 'rvs_posemap_distance'):
+        del recipe['aprnet'][key]
+    edit_manifest(environment, recipe=recipe)
+    after = Environment.load(environment)
+    assert after.recipe == before.recipe
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            before.load_nerf_p().state_dict().values(), after.load_nerf_p().state_dict().values()
+        )
+    )
+
+
+def test_the_mlp_field_is_written_and_read(tmp_path: Path) -> None:
+    nerf_recipe = replace(
+        RECIPE.nerf_p,
+        field='mlp',
+        appearance='percent_embedding',
+        mlp=MlpRecipe(layers=2, width=8),
+    )
+    scene = SceneFrame.from_poses(torch.from_numpy(circle_of_poses(8)))
+    nerf, net = make_nerf_p(scene, nerf_recipe), make_aprnet(scene, CAMERA, RECIPE.aprnet)
+    recipe = replace(RECIPE, nerf_p=nerf_recipe)
+    loaded = write_environment(tmp_path / 'mlp', CAMERA, net, nerf, recipe, (1.0, 1.0), {})
+    pose = torch.from_numpy(circle_of_poses(8)[:1]).float()
+    with torch.no_grad():
+        ours, theirs = (n.posemap(pose, CAMERA).features for n in (nerf, loaded.load_nerf_p()))
+    assert torch.allclose(ours, theirs, atol=1e-2)  # kept in half precision
 
 
 def test_revisions_count_up_and_the_base_stays(environment: Path) -> None:

@@ -58,7 +58,10 @@ class PercentEmbedding(nn.Module):
     Percentages that no training image had keep the table's random start.
     """
 
-    def __init__(self, numbers_per_bin: int = 5) -> None:
+    NUMBERS_PER_BIN = 5
+    code_width = HISTOGRAM_BINS * NUMBERS_PER_BIN
+
+    def __init__(self, numbers_per_bin: int = NUMBERS_PER_BIN) -> None:
         super().__init__()
         self.table = nn.Embedding(101, numbers_per_bin)
         self.code_width = HISTOGRAM_BINS * numbers_per_bin

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import roma
 import torch
 
 from posemap_ros.aprnet.losses import (
@@ -174,3 +175,57 @@ def test_point_loss_of_true_points_is_zero_and_far_cells_do_not_count() -> None:
     assert point_loss(off, guess, pose, depths, rays, far_m=50.0).item() == pytest.approx(
         math.sqrt(0.25 + 1e-4), rel=1e-4
     )
+
+
+def poses_in_double(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    vectors = torch.randn(count, 3, generator=generator, dtype=torch.float64)
+    shifts = torch.randn(count, 3, generator=generator, dtype=torch.float64)
+    return make_pose(roma.rotvec_to_rotmat(vectors), shifts)
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.mark.parametrize(
+    ('loss', 'inputs'),
+    [
+        (pose_loss, (poses_in_double(3), poses_in_double(4)[:3])),
+        (LearnedPoseLoss().double(), (poses_in_double(3), poses_in_double(4)[:3])),
+        (lambda s: spread_loss(s, poses_in_double(3), poses_in_double(4)[:3]), (drawn(3, 2),)),
+        (lambda a, b: image_loss([a], [b]), (drawn(3, 4, 2, 3), 0.7 * drawn(3, 4, 3, 2).mT)),
+        (
+            lambda a, b: image_loss([a], [b], distance='width'),
+            (drawn(3, 4, 2, 3), 0.7 * drawn(3, 4, 3, 2).mT),
+        ),
+        (
+            lambda a: posemap_loss(a, drawn(2, 5, 4), drawn(2, 5).sigmoid()),
+            (drawn(2, 4, 5).mT.contiguous(),),
+        ),
+        (
+            lambda a: posemap_loss(a, drawn(2, 5, 4), drawn(2, 5).sigmoid(), 'l2'),
+            (drawn(2, 4, 5).mT.contiguous(),),
+        ),
+        (
+            lambda p, d: point_loss(
+                p, d, poses_in_double(2), 1.0 + drawn(2, 6).abs(), drawn(6, 3), 2.0
+            ),
+            (drawn(2, 6, 3), 0.5 + drawn(2, 6).abs()),
+        ),
+    ],
+    ids=[
+        'pose',
+        'pose, learned weights',
+        'spread',
+        'image',
+        'image, width',
+        'posemap',
+        'posemap, l2',
+        'points',
+    ],
+)
+def test_gradients_are_those_of_finite_differences(loss, inputs: tuple[torch.Tensor, ...]) -> None:
+    inputs = tuple(x.clone().contiguous().requires_grad_(True) for x in inputs)
+    assert loss(*inputs).item() != 0.0
+    assert torch.autograd.gradcheck(loss, inputs)

@@ -8,6 +8,7 @@ import torch
 from posemap_ros.nerf_p.rendering import (
     composite,
     distortion_loss,
+    joint_weights,
     proposal_loss,
     render_weights,
 )
@@ -47,6 +48,24 @@ def test_an_opaque_wall_takes_all_the_weight() -> None:
 def test_fog_of_known_density_has_known_opacity() -> None:
     weights = render_weights(torch.full((1, 50), 0.7), torch.full((1, 50), 0.1))
     assert weights.sum().item() == pytest.approx(1.0 - math.exp(-0.7 * 5.0), abs=1e-5)
+
+
+def test_two_parts_hide_each_other() -> None:
+    """Each part's share of a sample, behind what both let through before it."""
+    generator = torch.Generator().manual_seed(1)
+    static, transient = 5.0 * torch.rand(2, 3, 6, generator=generator)
+    lengths = torch.rand(3, 6, generator=generator)
+    found = joint_weights(static, transient, lengths)
+    for r in range(3):
+        passed = 1.0
+        for s in range(6):
+            alphas = [1.0 - math.exp(-float(d[r, s] * lengths[r, s])) for d in (static, transient)]
+            for part, alpha in zip(found, alphas):
+                assert part[r, s].item() == pytest.approx(passed * alpha, abs=1e-6)
+            passed *= (1.0 - alphas[0]) * (1.0 - alphas[1])
+    alone, nothing = joint_weights(static, torch.zeros_like(static), lengths)
+    assert torch.allclose(alone, render_weights(static, lengths), atol=1e-6)
+    assert not nothing.any()
 
 
 def test_composite_is_the_weighted_sum() -> None:
