@@ -140,7 +140,7 @@ class Build:
             self.seed_of_nerf,
             asdict(self.recipe.nerf_p),
             self.network_camera.to_dict(),
-            views.max_translation_m,
+            views.reach_m(self.scene.radius_m),
             views.max_rotation_deg,
         )
 
@@ -202,7 +202,7 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
         poses[seen],
         build.network_camera,
         recipe,
-        views.max_translation_m,
+        views.reach_m(build.scene.radius_m),
         views.max_rotation_deg,
         seed,
         folder / 'posemap.pt',

@@ -65,9 +65,16 @@ class ViewsRecipe:
 
     per_frame: int = 2
     max_translation_m: float = 0.2
+    max_translation_radii: float = 0.1
     max_rotation_deg: float = 10.0
     image_height: int = 72
     redraw_steps: int = 0  # 0: drawn once
+
+    def reach_m(self, radius_m: float) -> float:
+        """How far a view may lie from a training pose along each axis, in a scene of this radius:
+        a step indoors is 0.2 m, and 3 m on a street.
+        """
+        return max(self.max_translation_m, self.max_translation_radii * radius_m)
 
 
 @dataclass(frozen=True)

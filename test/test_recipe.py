@@ -47,6 +47,12 @@ def test_variants_add_up_from_left_to_right() -> None:
         load_recipe('fast+fast')
 
 
+def test_views_reach_farther_in_large_scenes() -> None:
+    views = load_recipe('fast').aprnet.views
+    assert views.reach_m(1.8) == 0.2
+    assert views.reach_m(30.0) == pytest.approx(3.0)
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(InvalidRecipe, match='fast'):
         load_recipe('no_such_recipe')

@@ -100,7 +100,7 @@ class ViewSource:
         poses = draw_views(
             self.nerf,
             self.photos.T_world_cam.repeat(views.per_frame, 1, 1),
-            views.max_translation_m,
+            views.reach_m(self.nerf.scene.radius_m),
             views.max_rotation_deg,
             self.grid_camera,
             generator,
