@@ -51,6 +51,8 @@ setup(
             f'extract_bag = {package}.training.extract_bag:main',
             f'convert_dataset = {package}.training.convert_dataset:main',
             f'split_dataset = {package}.training.split_dataset:main',
+            f'sfm_poses = {package}.training.sfm_poses:main',
+            f'check_dataset = {package}.training.check_dataset:main',
             f'build_environment = {package}.training.build_environment:main',
             f'train_nerf_p = {package}.training.train_nerf_p:main',
             f'train_aprnet = {package}.training.train_aprnet:main',

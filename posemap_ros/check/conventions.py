@@ -71,7 +71,7 @@ def _quaternion_rolled(by: int) -> Callable[[np.ndarray], np.ndarray]:
 def _quaternions(T: np.ndarray) -> np.ndarray:
     """x, y, z, w of the rotations: the main eigenvector of a symmetric matrix (Bar-Itzhack, 2000).
 
-    Of the two signs, that with the larger number positive, as most software gives it.
+    Of either sign: both are the same rotation, also after their numbers are reordered.
     """
     R = T[:, :3, :3]
     K = np.empty((len(T), 4, 4))

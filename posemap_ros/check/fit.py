@@ -19,12 +19,12 @@ from posemap_ros.check.timeline import Timeline
 # What a pair can cost at most, as a share of the image's width: with more, all is equally wrong.
 _CAP = 0.03
 _COARSE_FOCAL = np.geomspace(0.67, 1.5, 7)
-_FINE_FOCAL = np.geomspace(0.6, 1.67, 103)  # 1 % apart, 1 among them
+_FINE_FOCAL = np.geomspace(0.6, 1 / 0.6, 53)  # 2 % apart, 1 among them
 _LONGEST_OFFSET_S = 1.0
 _COARSE_STEPS = 5  # of the offset, on each side
-_FINE_STEPS = 50
+_FINE_STEPS = 30
 _ROUNDS = 2
-_WORTH_REFINING = 2.0  # conventions that cost up to this many times the least
+_REFINED = 3  # conventions, beside the given one
 _BETTER_CONVENTION = 0.7  # of the cost of the given one, or the given one is believed
 _SHARE_WITH_OFFSET = 0.6  # of the pairs whose poses must be known at all offsets
 _RESAMPLES = 50
@@ -84,32 +84,34 @@ def fit_epipolar(
         camera: pinhole.
     """
     longest, known = _longest_offset(pairs, poses, timeline)
-    objective = _Objective(pairs.select(known), poses, timeline, camera, longest)
-    best = _Objective(
-        pairs.select(known).thinned(), poses, timeline, camera, longest
-    ).search()
-    lowest = min(cost for cost, _, _ in best.values())
-    costs, refined = {}, {}
-    for convention, (cost, focal, offset) in best.items():
-        costs[convention] = cost
-        if convention is AS_GIVEN or cost < _WORTH_REFINING * lowest:
-            refined[convention] = objective.refine(convention, focal, offset)
-            costs[convention] = float(objective.costs(convention, *refined[convention]).mean())
-    chosen = min(costs, key=costs.get)
-    if costs[chosen] > _BETTER_CONVENTION * costs[AS_GIVEN]:
+    used = pairs.select(known)
+    few = _Objective(used.thinned(), poses, timeline, camera, longest)
+    best = few.search()
+    promising = sorted(best, key=lambda convention: best[convention][0])[:_REFINED]
+    for convention in {AS_GIVEN, *promising}:
+        _, focal, offset = best[convention]
+        focal, offset = few.refine(convention, focal, offset)
+        best[convention] = (float(few.costs(convention, focal, offset).mean()), focal, offset)
+    chosen = min(best, key=lambda convention: best[convention][0])
+    if best[chosen][0] > _BETTER_CONVENTION * best[AS_GIVEN][0]:
         chosen = AS_GIVEN
-    focal, offset = refined[chosen]
+    _, focal, offset = best[chosen]
+    everything = _Objective(used, poses, timeline, camera, longest)
+    offset_profile = everything.offset_profile(chosen, focal) if longest else None
+    offset = offset_profile.best if offset_profile else 0.0
+    focal_profile = everything.focal_profile(chosen, offset)
+    focal = focal_profile.best
     poses_a, poses_b = (
         timeline.shifted(chosen.correct(poses), index, offset)[0] for index in (pairs.a, pairs.b)
     )
     right, given = _with_focal(camera, focal), relative_poses(poses[pairs.a], poses[pairs.b])
     return Fit(
         convention=chosen,
-        focal=objective.focal_profile(chosen, offset),
-        offset=objective.offset_profile(chosen, focal) if longest else None,
+        focal=focal_profile,
+        offset=offset_profile,
         residuals_px=_medians(pairs, relative_poses(poses_a, poses_b), right),
         given_px=float(np.median(_medians(pairs, given, camera))),
-        costs_px=costs,
+        costs_px={convention: cost for convention, (cost, _, _) in best.items()},
         camera=right,
         T_world_a=poses_a,
         T_world_b=poses_b,

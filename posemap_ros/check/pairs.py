@@ -17,7 +17,7 @@ _PROBES = 7
 _MOTION = 0.04  # share of the image's width by which one gap should move the image
 _LONGEST_GAP = 64
 _ENOUGH_PAIRS = 30
-_POINTS = 60  # of each pair; more do not make the test sharper
+_POINTS = 45  # of each pair; more do not make the test sharper
 
 Progress = Callable[[Iterable[int], str, int], Iterable[int]]
 

@@ -20,6 +20,9 @@ _PARALLAX_DEG = (3.0, 1.0, 0.3)  # the widest that enough points have
 _ENOUGH_POINTS = 100
 _PLAUSIBLE_DEPTH_M = (0.15, 300.0)
 _FASTEST_M_S = 50.0
+# The share of points in front of the camera: below the one, positions have the wrong sign; below
+# the other, the camera moved so little that the sign is left to chance.
+_MOST_BEHIND, _FEWEST_IN_FRONT = 0.2, 0.7
 _UNITS = (('millimetres', 1e-3), ('centimetres', 1e-2), ('kilometres', 1e3))
 
 
@@ -44,7 +47,7 @@ def measure_scale(
     """From the poses [n, 4, 4] in the convention that fits."""
     depths, parallax = _triangulate(pairs, fit)
     for least in _PARALLAX_DEG:
-        wide = np.isfinite(depths) & (parallax >= np.radians(least))
+        wide = (depths != 0) & (parallax >= np.radians(least))
         if wide.sum() >= _ENOUGH_POINTS:
             break
     front = wide & (depths > 0)
@@ -54,7 +57,7 @@ def measure_scale(
     steps = np.linalg.norm(np.diff(poses[order, :3, 3], axis=0), axis=1)
     speeds = (steps / np.diff(timeline.seconds[order]))[same_drive]
     return Scale(
-        depths_m=depths[front] if in_front >= 0.5 else np.empty(0),
+        depths_m=depths[front] if in_front > _FEWEST_IN_FRONT else np.empty(0),
         in_front=in_front,
         speeds_m_s=speeds,
         said_arbitrary=_says_arbitrary(dataset),
@@ -63,7 +66,7 @@ def measure_scale(
 
 def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
     """Is it plausible that the poses are in metres?"""
-    if scale.in_front < 0.5:
+    if scale.in_front < _MOST_BEHIND:
         return Finding(
             'scale',
             'fault',

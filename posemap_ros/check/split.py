@@ -61,6 +61,6 @@ def judge_split(split: Split | None) -> Finding:
             'warning',
             f'{text}; {100 * split.neighbours:.0f} % of them were taken right beside a training '
             'frame, so that errors will come out too small',
-            'split by blocks with margins, or by whole drives',
+            'split_dataset splits by blocks with margins, or by whole drives',
         )
     return Finding('split', 'ok', text)
