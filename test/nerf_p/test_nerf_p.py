@@ -163,7 +163,7 @@ def test_training_learns_a_known_room_and_freezes_it_for_the_pose_branch(
     camera = CAMERA.resized(32, 24)
     photos = torch.stack([torch.from_numpy(photograph(p.double().numpy(), camera)) for p in POSES])
     seen, unseen = torch.arange(30) % 5 != 0, [5, 15]
-    recipe = replace(recipe, steps=150)
+    recipe = replace(recipe, steps=200)
     nerf = make_nerf_p(SceneFrame.from_poses(POSES), recipe)
     train_render_branch(nerf, photos[seen], POSES[seen], camera, recipe, 0, tmp_path / 'views.pt')
     histograms = luma_histogram(photos)

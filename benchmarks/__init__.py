@@ -1,0 +1,1 @@
+"""Measurements. They print; nothing depends on what."""
