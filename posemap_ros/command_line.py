@@ -66,7 +66,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         '--recipe',
         default='fast',
         metavar='NAME',
-        help='one that ships, or a .yaml file (default: %(default)s)',
+        help='one that ships, or a .yaml file; NAME+VARIANT changes what the variant says, for '
+        'example fast+dfnet (default: %(default)s)',
     )
     add(
         '--split',
