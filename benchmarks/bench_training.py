@@ -35,14 +35,14 @@ from posemap_ros.aprnet.trainer import train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.building import Build, prepare_build
 from posemap_ros.camera import Camera
-from posemap_ros.command_line import run_stage
-from posemap_ros.dataset.bag_recording import BagOptions
-from posemap_ros.dataset.from_bag import extract_bag
 from posemap_ros.environment import make_aprnet, make_nerf_p
+from posemap_ros.extraction.bag_recording import BagOptions
+from posemap_ros.extraction.from_bag import extract_bag
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import load_recipe
+from posemap_ros.support.command_line import run_stage
 
 DEMO_BAG = Path(__file__).parents[1] / 'demo' / 'bags' / 'mapping'
 # One frame in so many is held out, and so many rays of those frames are judged by.

@@ -15,7 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.node.messages import matrix as matrix_of_transform
 
 

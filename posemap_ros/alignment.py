@@ -17,12 +17,12 @@ from torch.nn import functional as F
 
 from posemap_ros.aprnet.losses import posemap_loss
 from posemap_ros.aprnet.network import APRNet, enlarge, network_input
-from posemap_ros.device import choose_device
 from posemap_ros.environment import Environment
-from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import AlignmentRecipe
+from posemap_ros.support.device import choose_device
+from posemap_ros.support.memory import keep_freed_memory
 
 MIN_IMAGES = 8
 # One image in so many is never trained on, and judges; more judges than this only take time.

@@ -23,23 +23,23 @@ from posemap_ros.aprnet.trainer import predict, train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import DatasetError, PosedImages, open_part
-from posemap_ros.device import choose_device, out_of_memory_means
-from posemap_ros.distributed import is_first
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
-from posemap_ros.evaluation import rotation_error_deg, summarize, translation_error_m
-from posemap_ros.files import atomic_write, check_folder_is_free
+from posemap_ros.evaluation.errors import rotation_error_deg, summarize, translation_error_m
+from posemap_ros.evaluation.uncertainty import calibration, fit_scale
 from posemap_ros.geometry import rotation_error_deg as rotation_error
 from posemap_ros.geometry import translation_error
-from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
-from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import measure_scene
-from posemap_ros.stopwatch import Stopwatch
-from posemap_ros.uncertainty import calibration, fit_scale
+from posemap_ros.support.device import choose_device, out_of_memory_means
+from posemap_ros.support.distributed import is_first
+from posemap_ros.support.files import atomic_write, check_folder_is_free
+from posemap_ros.support.memory import keep_freed_memory
+from posemap_ros.support.progress import progress_bar
+from posemap_ros.support.stopwatch import Stopwatch
 
 MIN_FRAMES = 20
 

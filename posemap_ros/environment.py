@@ -26,12 +26,12 @@ from torch import nn
 
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.camera import Camera, InvalidCamera
-from posemap_ros.files import atomic_folder
 from posemap_ros.nerf_p.grid_nerf_p import GridNeRFP
 from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, InvalidRecipe, NerfRecipe, Recipe, recipe_from_dict
+from posemap_ros.support.files import atomic_folder
 
 FORMAT = 2  # 1: a scene without near_m and middle_m
 MANIFEST = 'environment.yaml'

@@ -11,12 +11,12 @@ import torch
 
 from posemap_ros.aprnet.network import network_input
 from posemap_ros.camera import Camera, ImageAdapter
-from posemap_ros.device import choose_device
 from posemap_ros.environment import Environment
-from posemap_ros.memory import keep_freed_memory
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.pseudo_colour import PseudoColour
+from posemap_ros.support.device import choose_device
+from posemap_ros.support.memory import keep_freed_memory
 
 # No pose is surer than this, whatever the network says: half a centimetre and a quarter of a
 # degree.

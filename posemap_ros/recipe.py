@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from posemap_ros.resources import share_folder
+from posemap_ros.support.resources import share_folder
 
 RECIPES = share_folder() / 'config' / 'training'
 

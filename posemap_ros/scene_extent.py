@@ -17,7 +17,7 @@ from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import FeatureMatcher, mutual_matches
 from posemap_ros.dataset import DatasetError, PosedImages
 from posemap_ros.nerf_p.scene import SceneFrame
-from posemap_ros.progress import progress_bar
+from posemap_ros.support.progress import progress_bar
 
 _ANCHORS = 32
 _PARTNERS = 5  # of each anchor, from its nearest neighbour to far away

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import torch
 
-from posemap_ros.distributed import is_first, rank, wait_for_all
-from posemap_ros.files import atomic_write
-from posemap_ros.progress import progress_bar
+from posemap_ros.support.distributed import is_first, rank, wait_for_all
+from posemap_ros.support.files import atomic_write
+from posemap_ros.support.progress import progress_bar
 
 CHECKPOINT_EVERY_S = 60.0
 WARMUP_STEPS = 50

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from posemap_ros.recipe import InvalidRecipe, load_recipe, recipe_from_dict
-from posemap_ros.resources import share_folder
+from posemap_ros.support.resources import share_folder
 
 FOLDER = share_folder() / 'config' / 'training'
 SHIPPED = sorted(p.stem for p in FOLDER.glob('*.yaml'))

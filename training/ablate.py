@@ -14,18 +14,18 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posemap_ros.ablation import Result, fraction_table, main_table, outlier_table
 from posemap_ros.building import Build, build_environment, prepare_build
-from posemap_ros.command_line import add_training_arguments, run_stage
 from posemap_ros.dataset import PosedImages, open_part
-from posemap_ros.evaluation import Evaluation, rotation_error_deg, translation_error_m
-from posemap_ros.files import atomic_write
+from posemap_ros.evaluation.ablation import Result, fraction_table, main_table, outlier_table
+from posemap_ros.evaluation.errors import Evaluation, rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.retrieval import retrieve_poses
+from posemap_ros.evaluation.uncertainty import calibration
 from posemap_ros.localizer import Localizer
 from posemap_ros.recipe import load_recipe
-from posemap_ros.retrieval import retrieve_poses
+from posemap_ros.support.command_line import add_training_arguments, run_stage
+from posemap_ros.support.files import atomic_write
 from posemap_ros.training.align import align_on_dataset
 from posemap_ros.training.evaluate import localize_all
-from posemap_ros.uncertainty import calibration
 
 VARIANTS = ('pmnet', 'dfnet', 'posenet')
 RETRIEVAL = 'nearest image'

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from posemap_ros.alignment import AlignmentResult, align_environment
-from posemap_ros.command_line import add_data_arguments, run_stage
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
-from posemap_ros.progress import progress_bar
-from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.support.command_line import add_data_arguments, run_stage
+from posemap_ros.support.progress import progress_bar
+from posemap_ros.support.stopwatch import Stopwatch
 
 
 def align_on_dataset(

@@ -15,8 +15,8 @@ import shutil
 import sys
 
 from posemap_ros.building import build_environment
-from posemap_ros.command_line import add_training_arguments, run_stage
-from posemap_ros.distributed import is_first, process_group
+from posemap_ros.support.command_line import add_training_arguments, run_stage
+from posemap_ros.support.distributed import is_first, process_group
 from posemap_ros.training.train_nerf_p import open_build
 
 

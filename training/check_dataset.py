@@ -13,10 +13,10 @@ from pathlib import Path
 
 from posemap_ros.check import check_dataset, is_content
 from posemap_ros.check.report import make_report
-from posemap_ros.command_line import run_stage
 from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
 from posemap_ros.dataset.open_dataset import read_split
-from posemap_ros.progress import progress_bar
+from posemap_ros.support.command_line import run_stage
+from posemap_ros.support.progress import progress_bar
 
 NOT_CONTENT = 1
 

@@ -9,9 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from posemap_ros.command_line import add_data_arguments, run_stage
 from posemap_ros.dataset import DatasetError
 from posemap_ros.dataset.convert import convert_dataset
+from posemap_ros.support.command_line import add_data_arguments, run_stage
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,15 +11,20 @@ import json
 import sys
 from pathlib import Path
 
-from posemap_ros.command_line import add_data_arguments, run_stage
 from posemap_ros.dataset import PosedImages, open_dataset, open_part
-from posemap_ros.evaluation import Evaluation, rotation_error_deg, summarize, translation_error_m
-from posemap_ros.files import atomic_write
+from posemap_ros.evaluation.errors import (
+    Evaluation,
+    rotation_error_deg,
+    summarize,
+    translation_error_m,
+)
+from posemap_ros.evaluation.retrieval import retrieve_poses
+from posemap_ros.evaluation.tum_format import tells_time, write_tum
 from posemap_ros.localizer import Localizer
-from posemap_ros.progress import progress_bar
-from posemap_ros.retrieval import retrieve_poses
-from posemap_ros.stopwatch import Stopwatch
-from posemap_ros.tum_format import tells_time, write_tum
+from posemap_ros.support.command_line import add_data_arguments, run_stage
+from posemap_ros.support.files import atomic_write
+from posemap_ros.support.progress import progress_bar
+from posemap_ros.support.stopwatch import Stopwatch
 
 
 def evaluate(
@@ -104,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         if arguments.report:
             # Not below: who lacks matplotlib should hear of it before the work, not after.
-            from posemap_ros.report import write_report
+            from posemap_ros.evaluation.report import write_report
         watch = Stopwatch()
         with watch.section('loading'):
             data, split, kind = arguments.data, arguments.split, arguments.format

@@ -13,16 +13,16 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from posemap_ros.bag import BagError
-from posemap_ros.command_line import run_stage
-from posemap_ros.dataset.bag_recording import BagOptions
-from posemap_ros.dataset.bag_summary import summarize_bag
-from posemap_ros.dataset.bag_topics import PoseSource
 from posemap_ros.dataset.errors import DatasetError
-from posemap_ros.dataset.frame_selection import FrameSelection
-from posemap_ros.dataset.from_bag import extract_bag
-from posemap_ros.progress import progress_bar
-from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.extraction.bag import BagError
+from posemap_ros.extraction.bag_recording import BagOptions
+from posemap_ros.extraction.bag_summary import summarize_bag
+from posemap_ros.extraction.bag_topics import PoseSource
+from posemap_ros.extraction.frame_selection import FrameSelection
+from posemap_ros.extraction.from_bag import extract_bag
+from posemap_ros.support.command_line import run_stage
+from posemap_ros.support.progress import progress_bar
+from posemap_ros.support.stopwatch import Stopwatch
 
 DEFAULTS, SELECTION = BagOptions(), FrameSelection()
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from posemap_ros.camera import Camera
-from posemap_ros.command_line import run_stage
 from posemap_ros.dataset import DatasetError, PosedFrame, open_dataset, write_transforms_json
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
 from posemap_ros.dataset.open_dataset import is_dataset
-from posemap_ros.dataset.sfm import SfmPoses, structure_from_motion
-from posemap_ros.files import atomic_folder, check_folder_is_free
-from posemap_ros.progress import progress_bar
+from posemap_ros.extraction.sfm import SfmPoses, structure_from_motion
+from posemap_ros.support.command_line import run_stage
+from posemap_ros.support.files import atomic_folder, check_folder_is_free
+from posemap_ros.support.progress import progress_bar
 
 # COLMAP's guess of a focal length, where nothing is known: of the longer side.
 _FOCAL_FACTOR = 1.2

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from posemap_ros.command_line import add_data_arguments, run_stage
 from posemap_ros.dataset import open_dataset
 from posemap_ros.dataset.splits import SplitOptions, make_split, write_split
+from posemap_ros.support.command_line import add_data_arguments, run_stage
 
 DEFAULTS = SplitOptions()
 

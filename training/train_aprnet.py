@@ -10,9 +10,9 @@ import argparse
 import sys
 
 from posemap_ros.building import train_aprnet_stage, train_nerf_p
-from posemap_ros.command_line import add_training_arguments, run_stage
-from posemap_ros.distributed import is_first, process_group
-from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.support.command_line import add_training_arguments, run_stage
+from posemap_ros.support.distributed import is_first, process_group
+from posemap_ros.support.stopwatch import Stopwatch
 from posemap_ros.training.train_nerf_p import open_build, print_figures
 
 

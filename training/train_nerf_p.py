@@ -8,10 +8,10 @@ import argparse
 import sys
 
 from posemap_ros.building import Build, prepare_build, train_nerf_p, work_folder
-from posemap_ros.command_line import add_training_arguments, run_stage
-from posemap_ros.distributed import is_first, process_group
 from posemap_ros.recipe import load_recipe
-from posemap_ros.stopwatch import Stopwatch
+from posemap_ros.support.command_line import add_training_arguments, run_stage
+from posemap_ros.support.distributed import is_first, process_group
+from posemap_ros.support.stopwatch import Stopwatch
 
 
 def open_build(arguments: argparse.Namespace) -> Build:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posemap_ros.torchvision_compat import import_torchvision
+from posemap_ros.support.torchvision_compat import import_torchvision
 
 
 class WeightsNotFound(ValueError):

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from posemap_ros.camera import Camera
-from posemap_ros.files import atomic_write
 from posemap_ros.geometry import perturb_poses
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
+from posemap_ros.support.files import atomic_write
 
 # A view counts as looking at the scene if it is this opaque on average, and if no more than this
 # share of it is closer than twice the near plane: more than that, and the camera is inside

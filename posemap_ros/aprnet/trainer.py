@@ -21,11 +21,11 @@ from posemap_ros.aprnet.losses import (
 from posemap_ros.aprnet.network import APRNet, Prediction, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import Examples, ViewSource
-from posemap_ros.device import mixed_precision
-from posemap_ros.distributed import data_parallel, share_of
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
+from posemap_ros.support.device import mixed_precision
+from posemap_ros.support.distributed import data_parallel, share_of
 from posemap_ros.training_loop import train
 
 # Scene points farther than this many scene radii do not help to find a position.
@@ -72,7 +72,7 @@ def train_aprnet(
     real = batch // 2 if use_views else batch
     if weight.image > 0 and min(recipe.image_loss_batch, real) < 2:
         raise ValueError(
-            f'the image loss compares photos with each other, and {real} in each step of a process '
+            f'the image loss compares photos with each other, and {real} in a step of a process '
             'are too few: raise aprnet.batch and aprnet.image_loss_batch, or use fewer processes'
         )
     rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)

@@ -19,11 +19,11 @@ from posemap_ros.aprnet.renders import (
     render_views,
 )
 from posemap_ros.camera import Camera
-from posemap_ros.distributed import is_first, wait_for_all
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
-from posemap_ros.progress import progress_bar
 from posemap_ros.recipe import AprRecipe
+from posemap_ros.support.distributed import is_first, wait_for_all
+from posemap_ros.support.progress import progress_bar
 
 
 @dataclass

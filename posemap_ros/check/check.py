@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posemap_ros.check.coverage import SeenFromAbove, judge_coverage, look_from_above
+from posemap_ros.check.coverage_map import SeenFromAbove, judge_coverage, look_from_above
 from posemap_ros.check.expected_accuracy import Retrieval, judge_retrieval, measure_retrieval
 from posemap_ros.check.exposure import Exposure, judge_exposure, measure_exposure
 from posemap_ros.check.features import FeatureMatcher

@@ -119,12 +119,12 @@ CONVENTIONS = (
         _turned([(-1, 0, 0), (0, -1, 0), (0, 0, 1)]),
     ),
     Convention(
-        'of images that are turned by 90 degrees',
+        'of images that are turned counter-clockwise by 90 degrees',
         'T @ [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]',
         _turned([(0, 1, 0), (-1, 0, 0), (0, 0, 1)]),
     ),
     Convention(
-        'of images that are turned by 90 degrees',
+        'of images that are turned clockwise by 90 degrees',
         'T @ [[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]',
         _turned([(0, -1, 0), (1, 0, 0), (0, 0, 1)]),
     ),

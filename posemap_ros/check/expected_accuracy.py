@@ -10,8 +10,8 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.split import Split
 from posemap_ros.check.timeline import Timeline
 from posemap_ros.dataset import PosedImages
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
-from posemap_ros.retrieval import retrieve_poses
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.retrieval import retrieve_poses
 
 _BACKBONE = 'efficientnet_lite0'  # its weights come with the package, and it is fast
 _IMAGE_HEIGHT = 96

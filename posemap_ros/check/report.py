@@ -6,14 +6,16 @@ import textwrap
 
 import cv2
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from posemap_ros.camera import Camera
 from posemap_ros.check.check import Checked
 from posemap_ros.check.conventions import AS_GIVEN
 from posemap_ros.check.epipolar import relative_poses
 from posemap_ros.check.findings import is_content
 from posemap_ros.check.fit import Fit, Profile
-from posemap_ros.html_page import Page
+from posemap_ros.support.html_page import Page
 
 _VERDICTS = {'ok': 'good', 'warning': 'warning', 'fault': 'bad'}
 _GIVEN, _FOUND, _BAD = '#222222', '#2a6f97', '#d1603d'
@@ -56,9 +58,9 @@ def _show_geometry(page: Page, checked: Checked) -> None:
         'poses of the two give. How far they are from them, over many pairs of images, is shown '
         'for each way to read the poses, and for other focal lengths and time offsets.'
     )
-    page.figure(_conventions(fit, native))
+    page.figure(_conventions(fit, native), 'If the poses are ...')
     page.figure(_profiles(checked, native))
-    page.images([*_epipolar_pictures(checked)])
+    page.images(_epipolar_pictures(checked))
 
 
 def _conventions(fit: Fit, native: float) -> Figure:
@@ -68,9 +70,9 @@ def _conventions(fit: Fit, native: float) -> Figure:
     colours = [
         _FOUND if c is fit.convention else _GIVEN if c is AS_GIVEN else '#b8c4ce' for c, _ in costs
     ]
-    labels = [textwrap.shorten(f'{c.formula}   {c.name}', 88) for c, _ in costs]
+    labels = [textwrap.shorten(c.name, 75, placeholder=' ...') for c, _ in costs]
     axes.barh(labels, [native * cost for _, cost in costs], color=colours)
-    axes.tick_params(axis='y', labelsize=7)
+    axes.tick_params(axis='y', labelsize=8)
     axes.set_xlabel('distance from the epipolar lines (px, mean over pairs, capped)')
     return figure
 
@@ -91,7 +93,7 @@ def _profiles(checked: Checked, native: float) -> Figure:
     return figure
 
 
-def _profile(axes, profile: Profile, unit: float, given: float, native: float) -> None:
+def _profile(axes: Axes, profile: Profile, unit: float, given: float, native: float) -> None:
     axes.plot(profile.values * unit, profile.costs * native, color=_FOUND)
     axes.axvline(given, color=_GIVEN, linestyle=':', label=f'given: {given:.4g}')
     best = profile.best * unit
@@ -100,7 +102,7 @@ def _profile(axes, profile: Profile, unit: float, given: float, native: float) -
     axes.legend(fontsize=8)
 
 
-def _epipolar_pictures(checked: Checked):
+def _epipolar_pictures(checked: Checked) -> list[tuple[np.ndarray, str]]:
     """Two images of the pair whose misfit is the median: points, and the lines they belong on."""
     fit, pairs, camera = checked.fit, checked.pairs, checked.fit.camera
     middle = int(np.argsort(fit.residuals_px)[len(pairs) // 2])
@@ -119,11 +121,13 @@ def _epipolar_pictures(checked: Checked):
         start, end = _line_ends(lines[i], camera.width)
         cv2.line(second, start, end, colour, 1, cv2.LINE_AA)
     names = checked.dataset.names
-    yield first, f'{names[a]}: matched points'
-    yield second, f'{names[b]}: the same points, and the epipolar lines of the poses that fit'
+    return [
+        (first, f'{names[a]}: matched points'),
+        (second, f'{names[b]}: the same points, and the epipolar lines of the poses that fit'),
+    ]
 
 
-def _lines_in_second(points: np.ndarray, T_b_a: np.ndarray, camera) -> np.ndarray:
+def _lines_in_second(points: np.ndarray, T_b_a: np.ndarray, camera: Camera) -> np.ndarray:
     """Epipolar lines [k, 3] of points [k, 2] of the first image."""
     K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
     x, y, z = T_b_a[:3, 3]

@@ -9,7 +9,7 @@ import numpy as np
 
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.timeline import Timeline
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 
 _NEIGHBOUR_SHARE = 0.2  # of test frames with the next frame in the training set
 

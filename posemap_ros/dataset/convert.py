@@ -13,7 +13,7 @@ import numpy as np
 from posemap_ros.dataset.open_dataset import open_dataset, open_part
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.dataset.transforms_json import write_transforms_json
-from posemap_ros.files import atomic_folder, check_folder_is_free
+from posemap_ros.support.files import atomic_folder, check_folder_is_free
 
 _FOLDER = PurePosixPath('images')
 

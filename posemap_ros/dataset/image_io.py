@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from posemap_ros.dataset.errors import ImageError
-from posemap_ros.files import atomic_write
+from posemap_ros.support.files import atomic_write
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 _LARGEST_PIXELS = 100_000_000

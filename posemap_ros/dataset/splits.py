@@ -15,8 +15,8 @@ import numpy as np
 
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.posed_images import PosedImages
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
-from posemap_ros.files import atomic_write
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.support.files import atomic_write
 
 _SHORTEST_BLOCK = 10  # frames
 

@@ -28,7 +28,7 @@ from posemap_ros.dataset.listed_files import (
 )
 from posemap_ros.dataset.pose_matrix import checked_pose
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.files import atomic_write
+from posemap_ros.support.files import atomic_write
 
 FILE_NAME = 'transforms.json'
 _BLENDER_FILES = {part: f'transforms_{part}.json' for part in ('train', 'test')}

@@ -31,7 +31,7 @@ from posemap_ros.dataset.listed_files import (
 )
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.trajectory import Trajectory
+from posemap_ros.messages.trajectory import Trajectory
 
 _POSES = 'groundtruth.txt'
 _LISTING = 'rgb.txt'

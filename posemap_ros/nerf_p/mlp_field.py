@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posemap_ros.device import mixed_precision
 from posemap_ros.nerf_p.encodings import positional_encoding
 from posemap_ros.nerf_p.layers import chained_linear
 from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.support.device import mixed_precision
 
 POSITION_FREQUENCIES = 10
 DIRECTION_FREQUENCIES = 4

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from posemap_ros.device import mixed_precision
 from posemap_ros.geometry import make_pose, project_to_so3
 from posemap_ros.nerf_p.rendering import composite
+from posemap_ros.support.device import mixed_precision
 
 POSEMAP_CHANNELS = 256
 POSEMAP_STRIDE = 16

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from posemap_ros.camera import Camera
-from posemap_ros.distributed import data_parallel, share_of
 from posemap_ros.geometry import invert_pose, perturb_poses
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseDecoder
 from posemap_ros.recipe import NerfRecipe
+from posemap_ros.support.distributed import data_parallel, share_of
 from posemap_ros.training_loop import train
 
 

@@ -28,10 +28,10 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from posemap_ros.camera import Camera, CameraMismatch, InvalidCamera
-from posemap_ros.camera_info import camera_of
 from posemap_ros.environment import InvalidEnvironment
-from posemap_ros.image_message import UnsupportedImage, to_rgb
 from posemap_ros.localizer import Estimate, Localizer
+from posemap_ros.messages.camera_info import camera_of
+from posemap_ros.messages.image_message import UnsupportedImage, to_rgb
 from posemap_ros.node import diagnostics, messages
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.frames import TfMode, base_in_map, covariance_of_base, odom_in_map
@@ -43,7 +43,7 @@ from posemap_ros.node.refinement import RefineFailed, Refinement
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.stamps import FrameRefused, StampCheck
 from posemap_ros.node.tf import Correction, NoTransform, TfReader
-from posemap_ros.resources import share_folder
+from posemap_ros.support.resources import share_folder
 
 # Only the newest image matters, and best effort matches every publisher. With a 100 ms network, a
 # queue of one gave a median latency of 124 ms, the usual ten 426 ms.

@@ -14,7 +14,7 @@ from posemap_ros.aprnet.backbones import (
     WeightsNotFound,
     _SameConv,
 )
-from posemap_ros.torchvision_compat import import_torchvision
+from posemap_ros.support.torchvision_compat import import_torchvision
 
 IMAGES = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
 

@@ -1,5 +1,6 @@
 """Training of APRNet: what moves, what stays, and that an option changes its own loss alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,10 @@ PHOTOS = PosedViews(
 BASE = replace(RECIPE.aprnet, steps=2, rendering_losses_from=0.0)
 
 
-@pytest.fixture
+Train = Callable[[AprRecipe], Path]
+
+
+@pytest.fixture(scope='module')
 def nerf(pristine_environment: Path) -> NeRFP:
     return Environment.load(pristine_environment).load_nerf_p()
 
@@ -34,25 +38,37 @@ def untrained() -> APRNet:
     return make_aprnet(SceneFrame.from_poses(POSES), CAMERA, BASE)
 
 
-def trained(nerf: NeRFP, recipe: AprRecipe, folder: Path) -> APRNet:
-    net = untrained()
-    folder.mkdir()
-    (folder / 'renders').mkdir()
-    seen, unseen = PHOTOS.part(slice(0, 9)), PHOTOS.part(slice(9, None))
-    source = ViewSource(nerf, seen, CAMERA, recipe, 0, folder / 'renders')
-    train_aprnet(net, source, unseen, recipe, 0, folder / 'aprnet.pt')
-    return net
+@pytest.fixture(scope='module')
+def train(nerf: NeRFP, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Trains by a recipe, once for all tests; gives the checkpoint."""
+    done: dict[AprRecipe, Path] = {}
+
+    def checkpoint(recipe: AprRecipe) -> Path:
+        if recipe not in done:
+            folder = tmp_path_factory.mktemp('aprnet')
+            (folder / 'renders').mkdir()
+            seen, unseen = PHOTOS.part(slice(0, 9)), PHOTOS.part(slice(9, None))
+            source = ViewSource(nerf, seen, CAMERA, recipe, 0, folder / 'renders')
+            train_aprnet(untrained(), source, unseen, recipe, 0, folder / 'aprnet.pt')
+            done[recipe] = folder / 'aprnet.pt'
+        return done[recipe]
+
+    return checkpoint
 
 
-def same(a: APRNet, b: APRNet) -> bool:
-    pairs = zip(a.state_dict().values(), b.state_dict().values())
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)['net']
+
+
+def same(a: Path, b: Path) -> bool:
+    pairs = zip(weights(a).values(), weights(b).values())
     return all(torch.equal(x, y) for x, y in pairs)
 
 
-def test_only_what_is_trained_moves(nerf: NeRFP, tmp_path: Path) -> None:
+def test_only_what_is_trained_moves(nerf: NeRFP, train: Train) -> None:
     field = {k: v.clone() for k, v in nerf.state_dict().items()}
     before = untrained().state_dict()
-    after = trained(nerf, BASE, tmp_path / 'run').state_dict()
+    after = weights(train(replace(BASE, batch=6)))  # not trained for another test before
     assert all(torch.equal(v, field[k]) for k, v in nerf.state_dict().items())
     assert all(p.grad is None for p in nerf.parameters())
     moved = {k for k, v in after.items() if not torch.equal(v, before[k])}
@@ -75,18 +91,15 @@ def test_only_what_is_trained_moves(nerf: NeRFP, tmp_path: Path) -> None:
     ],
 )
 def test_an_option_changes_its_loss_and_nothing_else(
-    nerf: NeRFP, tmp_path: Path, option: dict[str, str], loss: str
+    train: Train, option: dict[str, str], loss: str
 ) -> None:
-    default = trained(nerf, BASE, tmp_path / 'default')
-    assert not same(default, trained(nerf, replace(BASE, **option), tmp_path / 'option'))
-    without = replace(BASE, loss=replace(LossWeights(), **{loss: 0.0}))
-    left_out = trained(nerf, without, tmp_path / 'without')
-    assert not same(default, left_out)
-    assert same(left_out, trained(nerf, replace(without, **option), tmp_path / 'both'))
+    default, without = train(BASE), replace(BASE, loss=replace(LossWeights(), **{loss: 0.0}))
+    assert not same(default, train(replace(BASE, **option)))
+    assert not same(default, train(without))
+    assert same(train(without), train(replace(without, **option)))
 
 
-def test_learned_weights_of_the_pose_loss_survive_a_stop(nerf: NeRFP, tmp_path: Path) -> None:
-    trained(nerf, replace(BASE, pose_weighting='learned'), tmp_path / 'run')
-    saved = torch.load(tmp_path / 'run' / 'aprnet.pt', weights_only=True)
+def test_learned_weights_of_the_pose_loss_survive_a_stop(train: Train) -> None:
+    saved = torch.load(train(replace(BASE, pose_weighting='learned')), weights_only=True)
     start = torch.tensor([0.0, -3.0])
     assert not torch.equal(saved['pose_weighting']['log_variance'], start)

@@ -27,11 +27,13 @@ def test_quaternions_in_another_order_are_put_right(formula, roll):
     np.testing.assert_allclose(by_formula(formula).correct(written), true, atol=1e-9)
 
 
-def test_images_turned_by_90_degrees():
-    """Turned clockwise, what was up in the image is right: its x axis is the camera's -y."""
+def test_images_turned_counter_clockwise():
+    """What was down in the image is right: the poses' y axis is the image's x."""
     true = drive(10)
-    turned_axes = np.array([[0.0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    same_but_for_the_world(by_formula('T @ [[0, -1').correct(true @ turned_axes), true)
+    axes = np.eye(4)
+    axes[:3, :3] = np.stack([(0, -1, 0), (1, 0, 0), (0, 0, 1)], axis=1)
+    (convention,) = (c for c in CONVENTIONS if 'turned counter-clockwise' in c.name)
+    same_but_for_the_world(convention.correct(true @ axes), true)
 
 
 def test_all_conventions_give_rigid_poses_and_differ():

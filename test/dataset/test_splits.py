@@ -8,7 +8,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.dataset import DatasetError, PosedFrame, PosedImages
 from posemap_ros.dataset.open_dataset import read_split
 from posemap_ros.dataset.splits import SplitOptions, make_split, write_split
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 
 CAMERA = Camera(32, 24, 30, 30, 16, 12)
 

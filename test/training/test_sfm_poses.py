@@ -6,8 +6,8 @@ from textured_room import CAMERA, drive, render
 
 from posemap_ros.dataset import open_dataset
 from posemap_ros.dataset.image_io import write_image
-from posemap_ros.dataset.world_alignment import similarity_between
-from posemap_ros.evaluation import rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.extraction.world_alignment import similarity_between
 from training.sfm_poses import main
 
 pytest.importorskip('pycolmap')

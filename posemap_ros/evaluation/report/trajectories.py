@@ -1,0 +1,107 @@
+"""The true and the estimated trajectory, and a bar of rotation errors (paper, Figure 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from posemap_ros.evaluation.errors import Evaluation
+from posemap_ros.evaluation.report.style import ESTIMATED, STYLE, TRUE, WIDTH_IN
+
+_AXIS_NAMES = 'xyz'
+_BAR_IN, _LABELS_IN = 0.95, 0.55  # heights of the bar with its labels, and of a view's labels
+_VIEW_WIDTH_IN = 4.8
+_VIEW_IN = (1.0, 4.5)  # least and greatest height of a view
+# Frames farther apart than this many usual steps are not of one drive: no line between them.
+_JUMP = 8.0
+
+
+@rc_context(STYLE)
+def trajectory_figure(evaluation: Evaluation) -> Figure:
+    """Positions along the world's axes from two sides, true to scale, above the bar of errors."""
+    true, estimated = evaluation.T_true[:, :3, 3], evaluation.T_estimated[:, :3, 3]
+    # Within what frames outside of it cannot shrink to a dot.
+    low, high = true.min(0), true.max(0)
+    margin = 0.08 * max((high - low).max(), 0.1)
+    low, high = low - margin, high + margin
+    across, up, thin = _view_axes(high - low)
+    span = max((high - low)[[up, thin]])
+    height = np.clip(span / (high - low)[across] * _VIEW_WIDTH_IN, *_VIEW_IN)
+
+    figure = Figure(figsize=(WIDTH_IN, height + _LABELS_IN + _BAR_IN), layout='constrained')
+    grid = figure.add_gridspec(2, 2, height_ratios=(height + _LABELS_IN, _BAR_IN))
+    breaks = _jumps(true)
+    for column, vertical in enumerate((up, thin)):
+        axes = figure.add_subplot(grid[0, column])
+        _draw_view(axes, true[:, [across, vertical]], estimated[:, [across, vertical]], breaks)
+        axes.set_aspect('equal')
+        middle = (low + high)[vertical] / 2
+        axes.set_xlim(low[across], high[across])
+        axes.set_ylim(middle - span / 2, middle + span / 2)
+        axes.set_xlabel(f'{_AXIS_NAMES[across]} (m)')
+        axes.set_ylabel(f'{_AXIS_NAMES[vertical]} (m)')
+        if not column:
+            axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    _draw_error_bar(figure.add_subplot(grid[1, :]), evaluation.rotation_deg)
+    return figure
+
+
+def _view_axes(extent: np.ndarray) -> tuple[int, int, int]:
+    """The two axes with the largest extent [3], in the order that does not mirror them, and the
+    third.
+    """
+    thin = int(np.argmin(extent))
+    across, up = sorted({0, 1, 2} - {thin})
+    return across, up, thin
+
+
+def _jumps(positions: np.ndarray) -> np.ndarray:
+    """Indices of the frames that do not follow on the one before, by their positions [N, 3]."""
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    usual = np.median(steps) if len(steps) else 0.0
+    return 1 + np.flatnonzero(steps > _JUMP * usual)
+
+
+def _draw_view(axes: Axes, true: np.ndarray, estimated: np.ndarray, breaks: np.ndarray) -> None:
+    """Draw true and estimated positions [N, 2], and a thin line from each to its other."""
+    pairs = np.stack([true, estimated], axis=1)
+    axes.add_collection(LineCollection(pairs, colors=ESTIMATED, alpha=0.45, linewidths=0.6))
+    axes.plot(*np.insert(true, breaks, np.nan, axis=0).T, color=TRUE, linewidth=1.6, label='true')
+    axes.plot(
+        *np.insert(estimated, breaks, np.nan, axis=0).T,
+        color=ESTIMATED,
+        linewidth=0.8,
+        marker='.',
+        markersize=2.5,
+        label='estimated',
+    )
+
+
+def _draw_error_bar(axes: Axes, rotation_deg: np.ndarray) -> None:
+    """Draw a stripe for each frame, coloured by its rotation error [N]."""
+    # A few frames that are far off must not make all others look alike.
+    top = max(float(np.percentile(rotation_deg, 95)), 1e-3)
+    stripes = axes.imshow(
+        rotation_deg[None],
+        aspect='auto',
+        interpolation='nearest',
+        vmin=0,
+        vmax=top,
+        extent=(-0.5, len(rotation_deg) - 0.5, 0, 1),
+    )
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel('frame')
+    axes.figure.colorbar(
+        stripes,
+        ax=axes,
+        label='rotation\nerror (deg)',
+        pad=0.01,
+        fraction=0.03,
+        aspect=5,
+        extend='max' if rotation_deg.max() > top else 'neither',
+    )

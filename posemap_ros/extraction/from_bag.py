@@ -1,0 +1,121 @@
+"""From a recording to posed images on disk: bag -> transforms.json and its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posemap_ros.dataset.coverage import Coverage, measure_coverage
+from posemap_ros.dataset.posed_images import PosedFrame
+from posemap_ros.dataset.transforms_json import write_transforms_json
+from posemap_ros.extraction.bag import Bag
+from posemap_ros.extraction.bag_frames import Frames, choose_frames, no_progress, write_frames
+from posemap_ros.extraction.bag_recording import BagOptions, Progress
+from posemap_ros.support.files import atomic_folder, check_folder_is_free
+from posemap_ros.support.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from posemap_ros.extraction.sfm import SfmPoses
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was read, kept and left out."""
+
+    frames: Frames
+    coverage: Coverage
+    unregistered: int = 0  # images that structure from motion found no pose for
+    report: tuple[str, ...] = ()  # what it says
+
+    def __str__(self) -> str:
+        choice = self.frames.choice
+        recording, topics = choice.recording, choice.topics
+        images = len(recording.image_stamps_ns)
+        left_out = {
+            'too close to another one': choice.unmoved,
+            'blurred': choice.blurred,
+            'without a pose near in time': choice.unposed,
+            'damaged': len(choice.damage.faults),
+            'that fit no others': self.unregistered,
+        }
+        counts = ', '.join(f'{n} {why}' for why, n in left_out.items() if n)
+        if self.report:
+            poses = 'poses from the images alone'
+        else:
+            world = recording.world_frame or 'an unnamed frame'
+            poses = f'poses of {recording.camera_frame} in {world} from {recording.pose_source}'
+        lines = [
+            f'images from {topics.image}, camera from {topics.camera_info}, {poses}',
+            f'{images} images: {self.coverage.frames} kept'
+            + (f'; left out: {counts}' if counts else ''),
+        ]
+        if recording.invalid_poses:
+            lines.append(f'{recording.invalid_poses} invalid poses skipped')
+        return '\n'.join([*lines, *self.frames.notes, *self.report, str(self.coverage)])
+
+
+def extract_bag(
+    path: Path,
+    out: Path,
+    options: BagOptions | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+    stopwatch: Stopwatch | None = None,
+) -> Extraction:
+    """Write the frames of a recording to the folder `out`, which appears complete or not at all.
+
+    The pose of each image is interpolated at its stamp, or, with the pose source 'sfm', found from
+    the images. Those that are JPEG or PNG in the bag are taken over byte for byte. Raises
+    `BagError`, `DatasetError`, OSError, or FileExistsError if `out` holds anything.
+    """
+    options, stopwatch = options or BagOptions(), stopwatch or Stopwatch()
+    check_folder_is_free(out, overwrite=overwrite)
+    with Bag(path) as bag:
+        choice = choose_frames(bag, options, progress, stopwatch)
+        # Leaving the folder syncs it to disk, which is most of the writing.
+        with stopwatch.section('writing'), atomic_folder(out, overwrite=overwrite) as folder:
+            frames = write_frames(bag, choice, folder, options, progress, stopwatch)
+            camera, poses, report = frames.camera, frames.poses, ()
+            source = {
+                'bag': Path(path).name,
+                'image_topic': choice.topics.image,
+                'camera_frame': choice.recording.camera_frame,
+            }
+            if options.pose_source == 'sfm':
+                with stopwatch.section('structure from motion'):
+                    found = _find_poses(frames, options, progress)
+                camera, poses, report = found.camera, found.T_world_cam, found.report
+                source['scale'] = found.scale
+            else:
+                source['pose_topic'] = choice.topics.pose or '/tf'
+                source['world_frame'] = choice.recording.world_frame
+            posed = []
+            for file, T_world_cam, stamp in zip(frames.paths, poses, frames.stamps_ns):
+                if T_world_cam is None:
+                    file.unlink()
+                else:
+                    posed.append(PosedFrame(f'images/{file.stem}', file, T_world_cam, stamp))
+            write_transforms_json(folder, camera, posed, source)
+    return Extraction(
+        frames,
+        measure_coverage(np.stack([frame.T_world_cam for frame in posed])),
+        unregistered=len(frames.paths) - len(posed),
+        report=tuple(report),
+    )
+
+
+def _find_poses(frames: Frames, options: BagOptions, progress: Progress) -> SfmPoses:
+    from posemap_ros.extraction.sfm import structure_from_motion  # COLMAP takes a while to load
+
+    known = frames.poses
+    return structure_from_motion(
+        frames.paths,
+        frames.camera,
+        metric_poses=known if any(T is not None for T in known) else None,
+        distance=options.distance,
+        progress=progress,
+    )

@@ -1,5 +1,0 @@
-"""What `evaluate --report` writes."""
-
-from posemap_ros.report.report import write_report
-
-__all__ = ['write_report']

@@ -1,0 +1,1 @@
+"""What every program needs: files, progress, command lines, memory and processors."""

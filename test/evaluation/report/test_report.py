@@ -1,0 +1,104 @@
+"""The whole report, from a small environment that has learned nothing."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from evaluations import make_evaluation
+from tiny_environment import make_tiny_dataset
+
+from posemap_ros.dataset import open_dataset
+from posemap_ros.environment import Environment
+from posemap_ros.evaluation.report import views
+from posemap_ros.evaluation.report.report import pick_apart, rank_frames, write_report
+from posemap_ros.evaluation.report.views import view_frames
+from posemap_ros.localizer import Localizer
+from posemap_ros.nerf_p.nerf_p import NeRFP, View
+from training.evaluate import localize_all
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    return open_dataset(make_tiny_dataset(tmp_path_factory.mktemp('report') / 'room', 12))
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    monkeypatch.setattr(views, '_HEIGHT', 48)
+
+
+@pytest.fixture
+def localizer(environment):
+    return Localizer(environment, 'cpu')
+
+
+@pytest.mark.parametrize('count', [12, 1])
+def test_the_report_holds_figures_tables_and_views(dataset, localizer, tmp_path, count):
+    dataset = replace(dataset, frames=dataset.frames[:count])
+    evaluation = localize_all(localizer, dataset)
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, dataset.poses)
+
+    page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+
+    assert page.count('data:image/svg+xml') == 4
+    shown = re.findall(r'(images/\d{6}) \(frame (\d+)\)', page)
+    assert len(page.split('class="row"')) - 1 == 3 + min(count, 5)
+    assert {evaluation.frames[int(index)].name for _, index in shown} == {n for n, _ in shown}
+    summary = evaluation.summary()
+    assert f'>{summary["median_translation_m"]:.3f}<' in page
+    assert '>0.000<' in page  # of the nearest image, which was given the true poses
+    worst = max(evaluation.translation_m)
+    assert f'off by {worst:.3f} m' in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_views_are_of_the_frame_and_its_estimate(dataset, localizer):
+    evaluation = localize_all(localizer, dataset)
+    seen = view_frames(evaluation, dataset, [2, 7, 2], localizer)
+    for name in ('image', 'render', 'image_features', 'render_features', 'posemap'):
+        first, other, again = (getattr(view, name) for view in seen)
+        assert first.dtype == np.uint8 and first.shape == other.shape and first.shape[2] == 3
+        np.testing.assert_array_equal(first, again)
+    for name in ('image', 'render', 'posemap'):
+        assert not np.array_equal(getattr(seen[0], name), getattr(seen[1], name))
+    assert seen[0].image.shape == seen[0].render.shape
+    assert seen[0].image_features.shape == seen[0].render_features.shape
+
+
+def test_what_looks_alike_has_features_of_one_colour(dataset, localizer, monkeypatch):
+    """Every render shows frame 7: its features have the colours of that photo's, in all frames."""
+    evaluation = localize_all(localizer, dataset)
+    load_aprnet = Environment.load_aprnet
+
+    def load_lively(*arguments):
+        net = load_aprnet(*arguments)
+        for name, parameter in net.adapters.named_parameters():
+            if name.endswith('0.bias'):
+                parameter.data.zero_()  # drowns what an untrained backbone tells of the image
+        return net
+
+    def render_frame_7(nerf, pose, camera, histogram):
+        rgb = torch.from_numpy(dataset.load_as(7, camera) / 255.0)
+        return View(rgb, rgb[..., 0], rgb[..., 0])
+
+    monkeypatch.setattr(Environment, 'load_aprnet', load_lively)
+    monkeypatch.setattr(NeRFP, 'render_view', render_frame_7)
+
+    two, seven = view_frames(evaluation, dataset, [2, 7], localizer)
+
+    np.testing.assert_array_equal(seven.image_features, seven.render_features)
+    np.testing.assert_array_equal(seven.image_features, two.render_features)
+    assert not np.array_equal(two.image_features, two.render_features)
+
+
+def test_frames_are_ranked_by_the_error_that_matters_more():
+    # 5 cm weigh as much as 5 deg.
+    evaluation = make_evaluation(np.array([0.04, 0.01, 0.02]), turn_deg=np.array([0.0, 10.0, 1.0]))
+    assert rank_frames(evaluation) == [2, 0, 1]
+
+
+def test_of_neighbours_only_the_first_is_picked():
+    assert pick_apart([7, 8, 6, 9, 1, 2, 4], 3, apart=1) == [7, 9, 1]
+    assert pick_apart([3, 2, 1], 5, apart=0) == [3, 2, 1]
