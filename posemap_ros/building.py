@@ -78,9 +78,7 @@ class Build:
 
     @property
     def held_out(self) -> int:
-        """How many frames at the end of the training split are kept to choose weights and fit the
-        spread.
-        """
+        """How many frames at the end of the training split only calibrate the spread."""
         return max(4, round(self.recipe.held_out * len(self.dataset)))
 
     @property

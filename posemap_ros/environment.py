@@ -1,9 +1,9 @@
 """The trained environment on disk: one folder with all that localization and alignment need.
 
-    environment.yaml         format, cameras, scene frame, recipe, training figures, SHA-256 of
-    each weight file nerf_p.safetensors       radiance field with pose branch
-    aprnet.safetensors       the base weights: revision 0
-    revisions/0001/          one folder per accepted alignment: revision.yaml, aprnet.safetensors
+    environment.yaml     format, cameras, scene, recipe, training figures, SHA-256 of each weight file
+    nerf_p.safetensors   radiance field with pose branch
+    aprnet.safetensors   the base weights: revision 0
+    revisions/0001/      one folder per accepted alignment: revision.yaml, aprnet.safetensors
 
 Everything is written under a temporary name and renamed. Everything is checked when it is read; no
 pickle is loaded.

@@ -168,8 +168,8 @@ class EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 up to stride 16: about a fortieth of VGG-16's work at the same image
     size.
 
-    Batch norm keeps its ImageNet statistics while training: batches are small, and half of each is
-        rendered.
+    Batch norm keeps its ImageNet statistics while training: batches are small, and half of each
+    is rendered.
     """
 
     tap_channels = (16, 40, 112)

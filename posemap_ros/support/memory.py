@@ -14,7 +14,7 @@ def keep_freed_memory() -> None:
     By default each tensor of more than a few hundred kilobytes is fetched from the system anew,
     and the system clears its pages on first touch. On a CPU that costs more than the arithmetic of
     a training step: measured 3.8 times the processor time for NeRF-P (docs/RESULTS.md). Elsewhere
-        than on glibc this does nothing.
+    than on glibc this does nothing.
     """
     if not sys.platform.startswith('linux'):
         return
