@@ -42,6 +42,11 @@ def main(argv: list[str] | None = None) -> int:
         help='focal length in pixels (default: that of the dataset; of mere images: estimated)',
     )
     add(
+        '--refine-camera',
+        action='store_true',
+        help='the intrinsics are known only roughly: estimate them, too',
+    )
+    add(
         '--distance',
         nargs=3,
         metavar=('FRAME', 'FRAME', 'METRES'),
@@ -65,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             source.camera,
             metric_poses=source.poses if arguments.scale_from_poses else None,
             distance=source.distance(arguments.distance),
-            refine_camera=source.refine_camera,
+            refine_camera=arguments.refine_camera or source.refine_camera,
             threads=arguments.threads,
             progress=progress_bar,
         )
