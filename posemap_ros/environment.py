@@ -1,6 +1,6 @@
 """The trained environment on disk: one folder with all that localization and alignment need.
 
-    environment.yaml     format, cameras, scene, recipe, training figures, SHA-256 of each weight file
+    environment.yaml     format, cameras, scene, recipe, figures, SHA-256 of each weight file
     nerf_p.safetensors   radiance field with pose branch
     aprnet.safetensors   the base weights: revision 0
     revisions/0001/      one folder per accepted alignment: revision.yaml, aprnet.safetensors
