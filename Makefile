@@ -14,7 +14,7 @@ INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcar
 .PHONY: help setup demo test bench-training lint clean
 
 help:  ## Show this text
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
 setup: $(READY)  ## Make .venv; the other targets do it by themselves
 
