@@ -121,6 +121,14 @@ def make_parser() -> argparse.ArgumentParser:
         help='interpolate between poses at most this far apart (default: %(default)s)',
     )
     topics(
+        '--pose-delay',
+        type=float,
+        metavar='SECONDS',
+        default=DEFAULTS.pose_delay_s,
+        help='poses are stamped this much later than the images, as check_dataset says; negative: '
+        'earlier (default: %(default)s)',
+    )
+    topics(
         '--distance',
         nargs=3,
         metavar=('FRAME', 'FRAME', 'METRES'),
@@ -185,6 +193,8 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
     """Raises ValueError for numbers out of range."""
     if not arguments.max_gap >= 0:
         raise ValueError('--max-gap must not be negative')
+    if not abs(arguments.pose_delay) < 60.0:
+        raise ValueError('--pose-delay must be less than a minute: set the clocks instead')
     return BagOptions(
         image_topic=arguments.image_topic,
         camera_info_topic=arguments.camera_info_topic,
@@ -195,6 +205,7 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
         camera_frame=arguments.camera_frame,
         rectified=arguments.rectified,
         max_gap_s=arguments.max_gap,
+        pose_delay_s=arguments.pose_delay,
         skip_invalid_poses=arguments.skip_invalid_poses,
         distance=_parse_distance(arguments.distance),
         undistort=arguments.undistort,

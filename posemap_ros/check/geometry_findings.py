@@ -151,7 +151,8 @@ def _judge_offset(fit: Fit, timeline: Timeline) -> Finding:
             severity,
             f'images and poses are {abs(best):.2f} s ({frames}){edge} apart: each image fits the '
             f'pose given for that much {when}',
-            f"{add} the poses' stamps, or synchronise the clocks, and extract again",
+            f'extract the bag again with --pose-delay {best:.3f}, or, where there is none, {add} '
+            "the poses' stamps",
         )
     if sigma > _UNTOLD_OFFSET_S:
         text = f'this motion does not tell images and poses apart to better than {sigma:.2f} s'

@@ -32,6 +32,7 @@ class BagOptions:
     camera_frame: str | None = None  # None: the frame_id of the images
     rectified: bool | None = None  # None: as the image topic's name says
     max_gap_s: float = 0.25
+    pose_delay_s: float = 0.0  # by how much the poses are stamped later than the images
     skip_invalid_poses: bool = False
     distance: tuple[int, int, float] | None = None  # with 'sfm': metres between two frames
     undistort: bool = False  # write images of a pinhole camera; otherwise the model is kept
@@ -149,7 +150,8 @@ def _pose_images(
 ) -> None:
     """Give the recording T_world_cam at its images' stamps, where it is known."""
     stamps_ns, source = recording.image_stamps_ns, recording.pose_source
-    recording.poses = {s: T for s in stamps_ns if (T := poses.at(s)) is not None}
+    delay_ns = round(options.pose_delay_s * 1e9)
+    recording.poses = {s: T for s in stamps_ns if (T := poses.at(s + delay_ns)) is not None}
     if recording.poses or options.pose_source == 'sfm':
         return
     span = poses.span_ns()

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,14 +75,18 @@ def test_a_wrong_focal_length_is_named_with_the_right_one(room):
     assert '212 px, but the images fit 190 px' in findings['focal length'].text
 
 
-@pytest.mark.parametrize(('frames', 'way'), [(2, 'earlier; add 0.2'), (-2, 'later; subtract 0.2')])
-def test_a_time_offset_is_named_with_its_sign(room, frames, way):
+@pytest.mark.parametrize(
+    ('frames', 'when', 'way_out'),
+    [(2, 'earlier', r'--pose-delay -0\.2.*add 0\.2'), (-2, 'later', r'-delay 0\.2.*subtract 0\.2')],
+)
+def test_a_time_offset_is_named_with_its_sign(room, frames, when, way_out):
     # Each image gets the pose of 0.2 s later, or earlier.
     moved = drive(60)[np.clip(np.arange(60) + frames, 0, 59)]
     fit, findings = judged(room, moved)
     assert faults(findings) == ['time offset']
     assert findings['time offset'].severity == 'fault'
-    assert way in findings['time offset'].sentence
+    sentence = findings['time offset'].sentence
+    assert f'for that much {when}' in sentence and re.search(way_out, sentence)
     assert fit.offset.best == pytest.approx(-0.2 * np.sign(frames), abs=0.02)
 
 

@@ -1,5 +1,6 @@
 import json
 import struct
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -130,6 +131,15 @@ def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path
     # The offset matters: a nearest-neighbour answer would not do.
     off = np.stack([true_pose(t - 0.01) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
     assert translation_error_m(dataset.poses, off).min() > 2e-3
+
+
+def test_poses_that_are_stamped_late_are_taken_later(tmp_path):
+    times = 0.1 + np.arange(10) / 10
+    pose_times = np.arange(80) / 50
+    late = [('/pose', pose_stamped(ns(t + 0.2), true_pose(t)), ns(t + 0.2)) for t in pose_times]
+    messages = sorted([*images(times), *late], key=lambda message: message[2])
+    extract(tmp_path, messages, replace(OF_CAMERA, pose_delay_s=0.2))
+    assert_close(open_dataset(tmp_path / 'out').poses, np.stack([true_pose(t) for t in times]))
 
 
 def test_gaps_in_tf_are_refused(tmp_path):
