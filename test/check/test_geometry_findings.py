@@ -77,7 +77,10 @@ def test_a_wrong_focal_length_is_named_with_the_right_one(room):
 
 @pytest.mark.parametrize(
     ('frames', 'when', 'way_out'),
-    [(2, 'earlier', r'--pose-delay -0\.2.*add 0\.2'), (-2, 'later', r'-delay 0\.2.*subtract 0\.2')],
+    [
+        (2, 'earlier', r'--pose-delay -0\.2.*add 0\.2'),
+        (-2, 'later', r'--pose-delay 0\.2.*subtract 0\.2'),
+    ],
 )
 def test_a_time_offset_is_named_with_its_sign(room, frames, when, way_out):
     # Each image gets the pose of 0.2 s later, or earlier.
