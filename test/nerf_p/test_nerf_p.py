@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
@@ -183,3 +184,33 @@ def test_training_learns_a_known_room_and_freezes_it_for_the_pose_branch(
     train_pose_branch(nerf, POSES, CAMERA, recipe, 0.1, 5.0, 0, tmp_path / 'posemap.pt')
     for name, value in nerf.state_dict().items():
         assert torch.equal(value, before[name]) != name.startswith('pose_branch'), name
+
+
+def test_a_stopped_training_resumes_to_the_same_weights(
+    recipe: NerfRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The optimiser's state, too: it must come back in the memory layout of its weights."""
+    images = torch.from_numpy(np.stack([photograph(pose) for pose in circle_of_poses(6)]))
+    poses = torch.from_numpy(circle_of_poses(6)).float()
+    short = replace(recipe, steps=12, rays_per_step=64)
+
+    def train(name: str) -> NeRFP:
+        torch.manual_seed(0)
+        nerf = make_nerf_p(SceneFrame.from_poses(poses), short)
+        train_render_branch(nerf, images, poses, CAMERA, short, 0, tmp_path / name)
+        return nerf
+
+    whole = train('whole.pt')
+    loss = type(whole).loss
+
+    def stop(self: NeRFP, *arguments) -> tuple[torch.Tensor, torch.Tensor]:
+        if arguments[4] == 7:
+            raise KeyboardInterrupt
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(type(whole), 'loss', stop)
+    with pytest.raises(KeyboardInterrupt):
+        train('stopped.pt')
+    monkeypatch.undo()
+    for (name, a), b in zip(whole.state_dict().items(), train('stopped.pt').state_dict().values()):
+        assert torch.equal(a, b), name
