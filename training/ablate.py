@@ -4,7 +4,7 @@ Every variant is trained with the same budget on the same frames, and measured o
 frames. Variants are those in config/training/variants, or several joined with +. What runs have in
 common (NeRF-P, its renders) is computed once. Run it again after any stop, and it resumes; run it
 with other seeds or variants, and they join the tables. Two of them can work in one folder at once
-if they train different seeds.
+if they train different seeds, and a NeRF-P that they share is there already.
 """
 
 from __future__ import annotations
@@ -75,10 +75,9 @@ class Ablation:
         )
         return replace(build, nerf_seed=self.arguments.nerf_seed)
 
-    def complete(self, run: Run) -> None:
+    def complete(self, run: Run, build: Build) -> None:
         """Train, measure, align and measure again, as far as that is not done yet."""
         print(f'--- {run.name}', flush=True)
-        build = self.build(run)
         environment = self.out / 'environments' / run.name
         digest = build.digest(build.recipe.to_dict(), build.seed_of_nerf, self.test.names)
         if not self._has(run.name, digest):
@@ -231,10 +230,11 @@ def main(argv: list[str] | None = None) -> int:
             for variant in arguments.variants
         ]
         builds = [ablation.build(run) for run in runs]  # mistakes show before hours are spent
-        for run in runs:
-            ablation.complete(run)
-        ablation.retrieve(builds[0])
-        text = report(ablation.results(), builds[0].dataset, ablation.test)
+        for run, build in zip(runs, builds):
+            ablation.complete(run, build)
+        whole = max(builds, key=lambda build: len(build.dataset))
+        ablation.retrieve(whole)
+        text = report(ablation.results(), whole.dataset, ablation.test)
         with atomic_write(arguments.out / 'tables.md') as temporary:
             temporary.write_text(f'{text}\n')
         print(text)
