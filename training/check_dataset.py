@@ -14,8 +14,8 @@ from pathlib import Path
 from posemap_ros.check import check_dataset, is_content
 from posemap_ros.check.report import make_report
 from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
-from posemap_ros.dataset.open_dataset import read_split
-from posemap_ros.support.command_line import run_stage
+from posemap_ros.dataset.open_dataset import part_names
+from posemap_ros.support.command_line import add_data_arguments, run_stage
 from posemap_ros.support.progress import progress_bar
 
 NOT_CONTENT = 1
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog='check_dataset', description=__doc__)
     add = parser.add_argument
-    add('--data', type=Path, required=True, metavar='DIR', help='dataset folder')
+    add_data_arguments(parser)
     add(
         '--html',
         type=Path,
@@ -37,8 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         nonlocal content
-        dataset = open_dataset(arguments.data)
-        checked = check_dataset(dataset, split_of(arguments.data, dataset), progress_bar)
+        dataset = open_dataset(arguments.data, kind=arguments.format)
+        checked = check_dataset(dataset, split_of(dataset), progress_bar)
         for finding in checked.findings:
             print(finding)
         page = arguments.html or arguments.data / 'check.html'
@@ -50,20 +50,17 @@ def main(argv: list[str] | None = None) -> int:
     return failed or (0 if content else NOT_CONTENT)
 
 
-def split_of(root: Path, dataset: PosedImages) -> tuple[list[int], list[int]] | None:
-    """Indices of training and test frames: by train.txt and test.txt, or the dataset's own."""
-    parts = []
-    for part in ('train', 'test'):
-        file = root / f'{part}.txt'
-        parts.append(read_split(file) if file.is_file() else dataset.parts.get(part, ()))
+def split_of(dataset: PosedImages) -> tuple[list[int], list[int]] | None:
+    """Indices of training and test frames, if the dataset is divided; see `part_names`."""
+    parts = [part_names(dataset, part) for part in ('train', 'test')]
     if not all(parts):
         return None
     index = {name: i for i, name in enumerate(dataset.names)}
     unknown = [name for part in parts for name in part if name not in index]
     if unknown:
         raise DatasetError(
-            f'{root}: the split names {unknown[0]!r}, which is not a frame of the data; names are '
-            f'like {dataset.names[0]!r}'
+            f'{dataset.root}: the split names {unknown[0]!r}, which is not a frame of the data; '
+            f'names are like {dataset.names[0]!r}'
         )
     train, test = ([index[name] for name in part] for part in parts)
     return train, test

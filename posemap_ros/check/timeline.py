@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -77,9 +76,9 @@ class Timeline:
 def timeline_of(dataset: PosedImages) -> Timeline:
     """A drive is a folder of images; where stamps are missing, names give the order."""
     frames = dataset.frames
-    folders = [str(PurePosixPath(frame.name).parent) for frame in frames]
-    number = {folder: i for i, folder in enumerate(dict.fromkeys(folders))}
-    drive = np.array([number[folder] for folder in folders])
+    drives = dataset.drives
+    number = {name: i for i, name in enumerate(dict.fromkeys(drives))}
+    drive = np.array([number[name] for name in drives])
     stamps = [frame.stamp_ns for frame in frames]
     assumed = None in stamps
     if assumed:

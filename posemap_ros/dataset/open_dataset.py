@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -43,11 +44,16 @@ def open_part(
     Those that `split` names; without it those in the folder's train.txt or test.txt; without that
     those that the dataset's authors meant, if they said; else all. Raises `DatasetError`.
     """
-    own = Path(root) / f'{part}.txt'
-    if split is None and own.is_file():
-        split = own
     dataset = open_dataset(root, split, kind)
-    return dataset if split else dataset.select(dataset.parts.get(part) or dataset.names)
+    return dataset if split else dataset.select(part_names(dataset, part) or dataset.names)
+
+
+def part_names(dataset: PosedImages, part: str) -> Sequence[str]:
+    """The frames meant as 'train' or 'test': by the folder's train.txt or test.txt, else by the
+    dataset's authors; none if nobody said. Raises `DatasetError`.
+    """
+    own = dataset.root / f'{part}.txt'
+    return read_split(own) if own.is_file() else dataset.parts.get(part, ())
 
 
 def read_split(path: Path) -> list[str]:

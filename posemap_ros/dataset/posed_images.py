@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -76,6 +76,11 @@ class PosedImages:
     def names(self) -> list[str]:
         """The frames' names, in order."""
         return [frame.name for frame in self.frames]
+
+    @property
+    def drives(self) -> list[str]:
+        """The drive that each frame belongs to: its folder."""
+        return [str(PurePosixPath(name).parent) for name in self.names]
 
     @property
     def poses(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def write_split(
 
 def _drives(dataset: PosedImages) -> dict[str, np.ndarray]:
     """Indices of the frames of each drive: images of one folder."""
-    folders = [str(PurePosixPath(name).parent) for name in dataset.names]
+    folders = dataset.drives
     order = sorted(range(len(folders)), key=folders.__getitem__)
     return {
         folder: np.array(list(indices))
