@@ -1,9 +1,10 @@
 """The trained environment on disk: one folder with all that localization and alignment need.
 
-    environment.yaml     format, cameras, scene, recipe, figures, SHA-256 of each weight file
-    nerf_p.safetensors   radiance field with pose branch
-    aprnet.safetensors   the base weights: revision 0
-    revisions/0001/      one folder per accepted alignment: revision.yaml, aprnet.safetensors
+    environment.yaml         format, cameras, scene, recipe, figures, SHA-256 of each file
+    nerf_p.safetensors       radiance field with pose branch
+    aprnet.safetensors       the base weights: revision 0
+    landmarks.safetensors    points to verify poses by, if they were mapped
+    revisions/0001/          one folder per accepted alignment: revision.yaml, aprnet.safetensors
 
 Everything is written under a temporary name and renamed. Everything is checked when it is read; no
 pickle is loaded.
@@ -31,13 +32,15 @@ from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, InvalidRecipe, NerfRecipe, Recipe, recipe_from_dict
-from posemap_ros.support.files import atomic_folder
+from posemap_ros.support.files import atomic_folder, atomic_write, locked
 
 FORMAT = 2  # 1: a scene without near_m and middle_m
 MANIFEST = 'environment.yaml'
 REVISION_MANIFEST = 'revision.yaml'
 NERF_FILE = 'nerf_p.safetensors'
 APRNET_FILE = 'aprnet.safetensors'
+LANDMARKS_FILE = 'landmarks.safetensors'
+_OPTIONAL = {LANDMARKS_FILE}  # environments from before there were any are read, too
 _REBUILD = 'copy it again from where it was built, or build it again with build_environment'
 
 
@@ -62,6 +65,8 @@ class Environment:
     figures: dict[str, Any]  # what training measured
     revision: int  # 0 is the base
     latest_revision: int
+    landmarks: Path | None  # their file, if they were mapped
+    verification: dict[str, Any]  # what verdicts on poses were calibrated to; empty without them
 
     @classmethod
     def load(cls, path: Path | str, revision: int | None = None) -> Environment:
@@ -102,6 +107,8 @@ class Environment:
                 dict(manifest['figures']),
                 revision,
                 latest,
+                path / LANDMARKS_FILE if LANDMARKS_FILE in manifest['files'] else None,
+                dict(manifest.get('verification', {})),
             )
         except (KeyError, TypeError, ValueError, InvalidCamera, InvalidRecipe) as error:
             raise InvalidEnvironment(
@@ -140,6 +147,28 @@ class Environment:
                 },
             )
         return number
+
+    def add_landmarks(self, content: bytes, verification: dict[str, Any]) -> Environment:
+        """Store landmarks with the environment, in place of those it had; returns it as it is
+        then.
+
+        Whatever stops this on its way leaves the environment as it was, or without landmarks.
+
+        Args:
+            content: of their file, see `landmarks`.
+            verification: plain figures that verdicts by these landmarks were calibrated to.
+        """
+        path = self.path / MANIFEST
+        with locked(self.path):
+            manifest = _read_manifest(path)
+            manifest.pop('verification', None)
+            if manifest['files'].pop(LANDMARKS_FILE, None):
+                _replace_manifest(path, manifest)  # no moment at which it names another file
+            with atomic_write(self.path / LANDMARKS_FILE) as temporary:
+                temporary.write_bytes(content)
+            manifest['files'][LANDMARKS_FILE] = hashlib.sha256(content).hexdigest()
+            _replace_manifest(path, {**manifest, 'verification': verification})
+        return Environment.load(self.path, self.revision)
 
 
 def write_environment(
@@ -224,6 +253,11 @@ def _write_manifest(path: Path, values: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump({**values, 'created': now, 'files': files}, sort_keys=False))
 
 
+def _replace_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(yaml.safe_dump(manifest, sort_keys=False))
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = yaml.safe_load(path.read_text())
@@ -246,7 +280,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
     wanted = {APRNET_FILE} if (folder / REVISION_MANIFEST).exists() else {APRNET_FILE, NERF_FILE}
     listed = manifest.get('files')
-    if not isinstance(listed, dict) or set(listed) != wanted:
+    if not isinstance(listed, dict) or set(listed) - _OPTIONAL != wanted:
         raise InvalidEnvironment(
             f'{folder}: the list of files in its manifest is damaged: {_REBUILD}'
         )

@@ -1,5 +1,6 @@
 """The environment folder: what is written is read back, and nothing damaged is."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,43 @@ def test_weights_of_another_recipe_are_refused(environment: Path) -> None:
     edit_manifest(environment, recipe=manifest['recipe'])
     with pytest.raises(InvalidEnvironment, match='aprnet.safetensors does not fit'):
         Environment.load(environment).load_aprnet()
+
+
+def test_landmarks_are_added_and_replaced(environment: Path) -> None:
+    bare = Environment.load(environment)
+    assert bare.landmarks is None and bare.verification == {}
+    bare.add_landmarks(b'first', {'threshold': 12})
+    loaded = bare.add_landmarks(b'second', {'threshold': 16})
+    assert loaded.landmarks.read_bytes() == b'second'
+    assert loaded.verification == {'threshold': 16}
+    assert loaded.figures == bare.figures
+    loaded.landmarks.write_bytes(b'secon')
+    with pytest.raises(InvalidEnvironment, match='landmarks.safetensors is not the file'):
+        Environment.load(environment)
+
+
+@pytest.mark.parametrize('renames', range(3))
+def test_landmarks_that_are_stopped_midway_leave_a_whole_environment(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """Power fails after none, one or two of the files had their place."""
+    before = Environment.load(environment).add_landmarks(b'first', {'threshold': 12})
+    done = 0
+    replace_file = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        nonlocal done
+        if done == renames:
+            raise KeyboardInterrupt
+        done += 1
+        replace_file(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, 'replace', fail)
+        before.add_landmarks(b'second', {'threshold': 16})
+    after = Environment.load(environment)
+    if renames == 0:
+        assert after == before and after.landmarks.read_bytes() == b'first'
+    else:
+        assert after.landmarks is None and after.verification == {}
+    assert before.add_landmarks(b'third', {}).landmarks.read_bytes() == b'third'

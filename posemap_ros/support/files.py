@@ -68,6 +68,20 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
         os.close(lock)
 
 
+@contextmanager
+def locked(folder: Path | str) -> Iterator[None]:
+    """Be the only process inside such a block for this folder; waits for one that is.
+
+    The system lets go of the claim when the process ends, however it does.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def check_folder_is_free(path: Path | str, *, overwrite: bool = False) -> None:
     """Raise the error that `atomic_folder` would, before any work is done."""
     path = Path(path)
