@@ -35,6 +35,7 @@ class Estimate:
         np.ndarray
     )  # [6, 6] of x, y, z (m^2) and rotations about x, y, z (rad^2), fixed map axes
     inference_ms: float
+    descriptor: np.ndarray  # [D] float32, unit length: images that look alike have alike ones
 
     @property
     def sigma_translation_m(self) -> float:
@@ -107,15 +108,19 @@ class Localizer:
             CameraMismatch: ``camera`` sees too little of what the network needs.
         """
         start = time.perf_counter()
+        net = self._net  # another thread may load a revision meanwhile
         pixels = torch.from_numpy(self.prepare(image, camera)[None])
         with torch.inference_mode():
-            predicted = self._net(network_input(pixels.to(self.device), self.network_camera))
+            images = network_input(pixels.to(self.device), self.network_camera)
+            deep = net.backbone(images)[1]
+            predicted = net.pose(deep)
+            descriptor = net.descriptor(deep)[0].cpu().numpy()
             pose = predicted.T_world_cam[0].double().cpu().numpy()
             sigma = predicted.log_sigma[0].double().exp().cpu().numpy()
         sigma = sigma * self.environment.spread_scale
         sigma = np.clip(sigma, (MIN_SIGMA_M, MIN_SIGMA_RAD), (MAX_SIGMA_M, MAX_SIGMA_RAD))
         covariance = np.diag(np.repeat(sigma**2, 3))
-        return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start))
+        return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start), descriptor)
 
     def posemap_image(self, T_map_cam: np.ndarray) -> np.ndarray:
         """A picture, uint8 RGB at the network camera's size, of the PoseMap rendered at a pose [4,

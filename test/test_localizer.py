@@ -32,6 +32,16 @@ def test_pose_and_covariance_are_sound(localizer: Localizer) -> None:
     assert estimate.covariance[5, 5] == pytest.approx(np.radians(estimate.sigma_rotation_deg) ** 2)
 
 
+def test_images_of_one_place_have_alike_descriptors(localizer: Localizer) -> None:
+    poses = circle_of_poses(40)
+    here, beside, opposite = (
+        localizer.localize(photograph(poses[i]), CAMERA).descriptor for i in (0, 1, 20)
+    )
+    assert here.dtype == np.float32 and here.ndim == 1
+    assert np.linalg.norm(here) == pytest.approx(1.0, abs=1e-5)
+    assert here @ beside > here @ opposite
+
+
 def test_the_same_image_gives_the_same_pose(localizer: Localizer) -> None:
     first, second = (localizer.localize(IMAGE, CAMERA).T_map_cam for _ in range(2))
     assert np.array_equal(first, second)

@@ -15,6 +15,8 @@ from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.nerf_p.scene import SceneFrame
 
 FEATURE_CHANNELS = 128
+# Rows and columns of the grid over which deep features are averaged to a descriptor.
+DESCRIPTOR_CELLS = (1, 2)
 
 
 @dataclass
@@ -90,6 +92,14 @@ class APRNet(nn.Module):
             rotation, translation = self.T_world_scene[:3, :3], self.T_world_scene[:3, 3]
             points = points @ rotation.t() + translation
         return Prediction(self.T_world_scene @ out.T_scene_cam, out.log_sigma, points, out.depths)
+
+    def descriptor(self, deep: Tensor) -> Tensor:
+        """The backbone's deep features [B, C, h, w] -> global descriptors [B, D] of unit length.
+
+        Their products are the higher, the more two images look alike.
+        """
+        pooled = F.adaptive_avg_pool2d(deep.relu(), DESCRIPTOR_CELLS).flatten(1)
+        return F.normalize(pooled, dim=1)
 
     def features(
         self, taps: list[Tensor], window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)

@@ -79,7 +79,7 @@ def test_an_evaluation_summarizes_its_frames():
     for i, frame in enumerate(frames):
         T = frame.T_world_cam @ turned((1, 0, 0), i)
         T[:3, 3] += (0, 0.1 * i, 0)
-        estimates.append(Estimate(T, covariance, inference_ms=20.0 + i))
+        estimates.append(Estimate(T, covariance, 20.0 + i, np.ones(1, np.float32)))
 
     evaluation = Evaluation(frames, tuple(estimates), revision=4)
 

@@ -27,5 +27,5 @@ def make_evaluation(
         c, s = np.cos(turn), np.sin(turn)
         estimated[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ T[:3, :3]
         covariance = np.diag([sigma_m**2] * 3 + [np.radians(2.0) ** 2] * 3)
-        estimates.append(Estimate(estimated, covariance, 10.0))
+        estimates.append(Estimate(estimated, covariance, 10.0, np.ones(1, np.float32)))
     return Evaluation(tuple(frames), tuple(estimates), revision=0)
