@@ -1,0 +1,1 @@
+"""From an image and an estimate to a pose of centimetres, and the truth about it."""
