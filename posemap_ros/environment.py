@@ -129,23 +129,22 @@ class Environment:
         return nerf.to(device).eval().requires_grad_(False)
 
     def add_revision(self, net: APRNet, figures: dict[str, Any]) -> int:
-        """Store aligned weights as the next revision, atomically; returns its number.
-
-        Raises:
-            FileExistsError: another process stored that revision meanwhile.
+        """Store weights that were aligned from this revision, atomically, under the next number,
+        which is returned. Several processes may do so at once.
         """
-        number = _latest_revision(self.path) + 1
-        with atomic_folder(_revision_folder(self.path, number)) as folder:
-            _save_weights(net, folder / APRNET_FILE)
-            _write_manifest(
-                folder / REVISION_MANIFEST,
-                {
-                    'format': FORMAT,
-                    'revision': number,
-                    'aligned_from': self.revision,
-                    'figures': figures,
-                },
-            )
+        with locked(self.path):
+            number = _latest_revision(self.path) + 1
+            with atomic_folder(_revision_folder(self.path, number)) as folder:
+                _save_weights(net, folder / APRNET_FILE)
+                _write_manifest(
+                    folder / REVISION_MANIFEST,
+                    {
+                        'format': FORMAT,
+                        'revision': number,
+                        'aligned_from': self.revision,
+                        'figures': figures,
+                    },
+                )
         return number
 
     def add_landmarks(self, content: bytes, verification: dict[str, Any]) -> Environment:
@@ -214,10 +213,13 @@ def make_aprnet(scene: SceneFrame, camera: Camera, recipe: AprRecipe) -> APRNet:
 
 
 def _latest_revision(path: Path) -> int:
-    numbers = [
-        int(p.name) for p in (path / 'revisions').glob('*') if re.fullmatch(r'\d{4,}', p.name)
-    ]
-    return max(numbers, default=0)
+    return max(_revisions(path), default=0)
+
+
+def _revisions(path: Path) -> list[int]:
+    """The numbers of the revisions in the folder, sound or not, the newest first."""
+    names = [p.name for p in (path / 'revisions').glob('*') if re.fullmatch('[0-9]{4,9}', p.name)]
+    return sorted((int(name) for name in names if f'{int(name):04d}' == name), reverse=True)
 
 
 def _revision_folder(path: Path, revision: int) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from tiny_environment import RECIPE, circle_of_poses, photograph
 
 from posemap_ros import alignment
@@ -102,3 +103,25 @@ def test_judges_are_few_and_evenly_spread(count: int) -> None:
     assert len(judges) == min(count // 4, 16)
     gaps = judges.diff()
     assert 0 <= judges[0] and judges[-1] < count and gaps.max() - gaps.min() <= 1
+
+
+def test_two_that_align_at_once_lose_nothing(environment: Path, monkeypatch) -> None:
+    """Each builds on the revision that it was given, whatever the other stores meanwhile."""
+    monkeypatch.setattr(Aligner, 'gap', lambda self, images: 0.5 - 0.1 * len(trained))
+    trained = []
+
+    def step(self: Aligner, image: torch.Tensor) -> None:
+        trained.append(image)
+        if len(trained) == 1:  # the other robot, from start to end
+            trained.append(image)
+            other = align_environment(environment, IMAGES, revision=0, steps=1, device='cpu')
+            assert other.accepted and other.revision == 2
+
+    base = Environment.load(environment)
+    assert base.add_revision(base.load_aprnet(), {}) == 1
+    monkeypatch.setattr(Aligner, 'step', step)
+    ours = align_environment(environment, IMAGES, revision=1, steps=1, device='cpu')
+    assert ours.accepted and ours.revision == 3
+    manifests = sorted((environment / 'revisions').glob('*/revision.yaml'))
+    aligned_from = [yaml.safe_load(path.read_text())['aligned_from'] for path in manifests]
+    assert aligned_from == [0, 0, 1]

@@ -1,6 +1,7 @@
 """The environment folder: what is written is read back, and nothing damaged is."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,3 +203,16 @@ def test_landmarks_that_are_stopped_midway_leave_a_whole_environment(
     else:
         assert after.landmarks is None and after.verification == {}
     assert before.add_landmarks(b'third', {}).landmarks.read_bytes() == b'third'
+
+
+def store_revision(environment: Path) -> int:
+    loaded = Environment.load(environment, revision=0)
+    return loaded.add_revision(loaded.load_aprnet(), {})
+
+
+def test_those_that_store_at_once_get_a_number_each(environment: Path) -> None:
+    """Threads here: what keeps them apart belongs to an open file, and does so for processes."""
+    with ThreadPoolExecutor(3) as pool:
+        numbers = list(pool.map(store_revision, [environment] * 6))
+    assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
+    assert all(Environment.load(environment, number).revision == number for number in numbers)

@@ -2,13 +2,15 @@
 
 Reads job.json and images.npy from the folder given as its only argument. Writes lines of JSON to
 standard output: {"progress": [fraction, text]}, and at the end {"result": {...}} or {"error":
-sentence}. Stops when its standard input ends.
+sentence}. When its standard input ends it removes the folder, because whoever made it may have
+been killed, and stops.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -39,10 +41,11 @@ def main() -> None:
     reports = os.fdopen(os.dup(1), 'w', buffering=1)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    folder = Path(sys.argv[1])
+    threading.Thread(target=_stop_at_end_of_input, args=[folder], daemon=True).start()
     _step_back()
     try:
-        answer = {'result': _align(Path(sys.argv[1]), reports)}
+        answer = {'result': _align(folder, reports)}
     except KeyboardInterrupt:
         answer = {'error': 'it was stopped'}
     except Exception as error:  # whatever it is, the node has to tell it to whoever asked
@@ -56,14 +59,14 @@ def _align(folder: Path, reports: TextIO) -> dict[str, Any]:
 
     from posemap_ros.alignment import align_environment
 
-    job = json.loads((folder / 'job.json').read_text())
-    torch.set_num_threads(job['threads'])
+    job = RefineJob(**json.loads((folder / JOB_FILE).read_text()))
+    torch.set_num_threads(job.threads)
     result = align_environment(
-        Path(job['environment']),
-        np.load(folder / 'images.npy'),
-        seconds=job['seconds'],
-        steps=None,
-        device=job['device'],
+        Path(job.environment),
+        np.load(folder / IMAGES_FILE),
+        revision=job.revision,
+        seconds=job.seconds,
+        device=job.device,
         progress=lambda fraction, text: _report(reports, {'progress': [float(fraction), text]}),
     )
     return asdict(result)
@@ -80,10 +83,11 @@ def _step_back() -> None:
         Path('/proc/self/oom_score_adj').write_text(str(_OOM_SCORE))
 
 
-def _stop_at_end_of_input() -> None:
+def _stop_at_end_of_input(folder: Path) -> None:
     # Not sys.stdin: a thread that waits in it keeps the interpreter from ending in peace.
     while os.read(0, 1024):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
