@@ -7,6 +7,7 @@ parameter file.
 
 from posixpath import dirname, join
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -23,6 +24,7 @@ _PARAMETERS = {
     'tf_mode': 'map_to_odom, map_to_base, map_to_camera or none.',
     'camera_frame': "Optical frame of the camera; empty: the images' frame_id.",
     'device': 'auto, cpu or cuda.',
+    'verification': 'as_able, always or off: matching images against the landmarks.',
 }
 
 # /tf and /tf_static are absolute names, the same in every namespace: fine for one robot. Several
@@ -60,6 +62,12 @@ def generate_launch_description() -> LaunchDescription:
                 description='Follow /clock, of a simulation or of `ros2 bag play --clock`.',
             ),
             DeclareLaunchArgument(
+                'autostart',
+                default_value='true',
+                choices=['true', 'false', 'True', 'False'],
+                description='Start localizing at once; false: wait for a lifecycle manager.',
+            ),
+            DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of the robot.'
             ),
             DeclareLaunchArgument(
@@ -74,6 +82,11 @@ def generate_launch_description() -> LaunchDescription:
             GroupAction(
                 [
                     SetParameter('use_sim_time', LaunchConfiguration('use_sim_time')),
+                    # First, because once the localizer runs nobody would stop it.
+                    OpaqueFunction(
+                        function=_check_rviz,
+                        condition=IfCondition(LaunchConfiguration('use_rviz')),
+                    ),
                     OpaqueFunction(function=_localizer),
                     Node(
                         package='rviz2',
@@ -90,6 +103,17 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def _check_rviz(context: LaunchContext) -> None:
+    """Raise unless RViz is there."""
+    try:
+        get_package_prefix('rviz2')
+    except PackageNotFoundError:
+        raise RuntimeError(
+            'use_rviz is true, but rviz2 is not installed: install it (ros-<distribution>-rviz2), '
+            'or leave use_rviz out'
+        ) from None
 
 
 def _localizer(context: LaunchContext) -> list[Node]:
@@ -115,6 +139,7 @@ def _localizer(context: LaunchContext) -> list[Node]:
                     for name, value in given.items()
                     if value
                 ),
+                {'autostart': ParameterValue(LaunchConfiguration('autostart'), value_type=bool)},
             ],
             remappings=[
                 ('image', plain_topic),

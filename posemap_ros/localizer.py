@@ -107,9 +107,13 @@ class Localizer:
         Raises:
             CameraMismatch: ``camera`` sees too little of what the network needs.
         """
+        return self.estimate(self.prepare(image, camera))
+
+    def estimate(self, prepared: np.ndarray) -> Estimate:
+        """Estimate the pose of an image that `prepare` gave."""
         start = time.perf_counter()
         net = self._net  # another thread may load a revision meanwhile
-        pixels = torch.from_numpy(self.prepare(image, camera)[None])
+        pixels = torch.from_numpy(prepared[None])
         with torch.inference_mode():
             images = network_input(pixels.to(self.device), self.network_camera)
             deep = net.backbone(images)[1]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from pathlib import Path
 from typing import Any
 
+import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 
-from posemap_ros.node.gate import State
-
-_RATE_WINDOW = 5.0  # seconds
+from posemap_ros.node.localization import Localization
+from posemap_ros.node.state import State
 
 # Level and message for each state: what somebody who looks at a robot's diagnostics wants to know
 # first.
@@ -22,21 +20,6 @@ _VERDICTS = {
     State.UNCERTAIN: (DiagnosticStatus.WARN, 'Localization error is high!'),
     State.LOST: (DiagnosticStatus.ERROR, 'Not localized!'),
 }
-
-
-class Rate:
-    """How often something happened over the last five seconds of wall time, in Hz."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=1000)
-
-    def tick(self) -> None:
-        """It happened."""
-        self._times.append(time.monotonic())
-
-    def __call__(self) -> float:
-        since = time.monotonic() - _RATE_WINDOW
-        return sum(when > since for when in tuple(self._times)) / _RATE_WINDOW
 
 
 def localization_status(
@@ -64,6 +47,39 @@ def refine_status(name: str, status: str, values: dict[str, Any]) -> DiagnosticS
     failed = status.startswith('failed')
     level = DiagnosticStatus.WARN if failed else DiagnosticStatus.OK
     return _status(f'{name}: refine', level, status, values)
+
+
+def localization_figures(localization: Localization, state: State) -> dict[str, Any]:
+    """How it is going, and how the latest pose came about."""
+    age, estimate = localization.seconds_since_fix(), localization.estimate
+    figures = {
+        'state': state.value,
+        'age of last fix [s]': 'none yet' if age is None else age,
+        'poses [Hz]': localization.accepted(),
+        'latest pose': localization.source or 'none yet',
+        'revision': localization.localizer.revision,
+    }
+    if estimate is not None:
+        figures |= {
+            'predicted sigma [m]': estimate.sigma_translation_m,
+            'predicted sigma [deg]': estimate.sigma_rotation_deg,
+        }
+    if localization.verifying:
+        verification = localization.verification
+        figures |= {
+            'verified [Hz]': localization.verified(),
+            'verdict': 'none yet' if verification is None else verification.reason,
+        }
+    stages = localization.stages.mean_ms()
+    return figures | {f'{stage} [ms]': mean for stage, mean in stages.items()}
+
+
+def memory_figures(device: torch.device) -> dict[str, Any]:
+    """What the process takes."""
+    figures = {'memory [MB]': resident_megabytes()}
+    if device.type == 'cuda':
+        figures['GPU memory [MB]'] = torch.cuda.memory_allocated() / 1e6
+    return figures
 
 
 def array(statuses: list[DiagnosticStatus], stamp: Time) -> DiagnosticArray:

@@ -39,6 +39,11 @@ def base_in_map(T_map_cam: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
     return T_map_cam @ inverse(T_base_cam)
 
 
+def camera_in_map(T_map_base: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
+    """Where the camera is, from where the robot is: inverse of `base_in_map`."""
+    return T_map_base @ T_base_cam
+
+
 def odom_in_map(T_map_base: np.ndarray, T_odom_base: np.ndarray) -> np.ndarray:
     """Where odometry started, from where the robot is and where odometry says it is.
 

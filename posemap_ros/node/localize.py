@@ -1,68 +1,80 @@
 """Entry point of the node's executable, `ros2 run posemap_ros localize`: start, spin, clean up.
 
-Exit code 0 after Ctrl-C or SIGTERM, also while it is still loading; 1 with one sentence when the
-node cannot start.
+Exit code 0 after Ctrl-C or SIGTERM at any time; 1 with one sentence when the node cannot start.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
-import rclpy
-from rclpy.exceptions import NotInitializedException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
-from rclpy.logging import get_logger
+# Before everything else is imported, which takes seconds: until there is something to clean up, a
+# signal just ends the process.
+for _signal in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_signal, lambda *_: os._exit(0))
 
-# One thread each for images, a refine that waits for its child process, the PoseMap's picture,
-# timers, TF, and a service call meanwhile. Given in full, because on a machine with one core the
-# default is one.
-_THREADS = 6
+# How soon a signal is seen while nothing else happens.
+_LOOK_SECONDS = 0.2
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; return the exit code."""
-    node = executor = None
-    try:
-        try:
-            rclpy.init(args=args)
-        except RuntimeError as error:  # a parameter file that cannot be read, among others
-            return _fail(error)
-        # PyTorch and the weights take seconds to load: only here, a Ctrl-C meanwhile is in good
-        # hands.
-        from posemap_ros.environment import InvalidEnvironment
-        from posemap_ros.node.localizer_node import LocalizerNode
-        from posemap_ros.node.parameters import InvalidParameter
+    import rclpy
+    from rclpy.exceptions import ParameterException
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.lifecycle import TransitionCallbackReturn
+    from rclpy.logging import get_logger
+    from rclpy.signals import SignalHandlerOptions
 
+    from posemap_ros.node.localizer_node import LocalizerNode
+    from posemap_ros.node.parameters import InvalidParameter
+
+    def fail(error: Exception) -> int:
+        get_logger('posemap').fatal(str(error))
+        return 1
+
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    node = None
+    try:
+        # Ours, because rclpy's raise KeyboardInterrupt wherever the program happens to be.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        try:
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        except RuntimeError as error:  # a parameter file that cannot be read, among others
+            return fail(error)
         try:
             node = LocalizerNode()
-        except (InvalidEnvironment, InvalidParameter, FileNotFoundError) as error:
-            return _fail(error)
-        executor = MultiThreadedExecutor(num_threads=_THREADS)
+        except (InvalidParameter, ParameterException) as error:
+            return fail(error)
+        if node.parameters.autostart:
+            for transition in (node.trigger_configure, node.trigger_activate):
+                if not stopping and transition() != TransitionCallbackReturn.SUCCESS:
+                    return 1
+        executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (RuntimeError, NotInitializedException):
-        if rclpy.ok():
-            raise
-        # A signal has shut ROS down while the node was being made.
+        while not stopping:
+            try:
+                executor.spin_once(timeout_sec=_LOOK_SECONDS)
+            except ExternalShutdownException:
+                break
+            except Exception as error:  # of a callback: what caused it is lost, the node goes on
+                node.report(error)
     finally:
         # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.stop()
-        if executor is not None:
-            executor.shutdown(timeout_sec=2.0)
-        if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _fail(error: Exception) -> int:
-    get_logger('posemap').fatal(str(error))
-    return 1
 
 
 if __name__ == '__main__':

@@ -78,6 +78,11 @@ def matrix(transform: Transform) -> np.ndarray:
     return T
 
 
+def nanoseconds(stamp: Time) -> int:
+    """A stamp in nanoseconds; negative where it is, for which rclpy's own Time raises."""
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
 def rgb_image(pixels: np.ndarray, header: Header) -> Image:
     """An rgb8 message of uint8 pixels [height, width, 3]."""
     height, width, _ = pixels.shape

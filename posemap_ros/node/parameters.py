@@ -8,6 +8,7 @@ user's words.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -75,6 +76,12 @@ _DECLARATIONS = (
         read_only=True,
     ),
     _Declaration(
+        'autostart',
+        True,
+        'Configure and activate at once; false: wait for a lifecycle manager to do it.',
+        read_only=True,
+    ),
+    _Declaration(
         'device',
         'auto',
         'Where the network runs; auto takes a CUDA GPU where there is one.',
@@ -106,6 +113,11 @@ _DECLARATIONS = (
         False,
         'Do without camera_info: the camera is the one that the environment was trained with.',
         read_only=True,
+    ),
+    _Declaration(
+        'check_image',
+        True,
+        'Whether dark, covered, overexposed and blurred images are taken for what they are.',
     ),
     _Declaration(
         'max_image_age',
@@ -161,9 +173,23 @@ _DECLARATIONS = (
         between=(0.1, 3600.0),
     ),
     _Declaration(
+        'lost_after',
+        0.8,
+        'Seconds of images that speak against the pose until the robot is lost.',
+        between=(0.0, 3600.0),
+    ),
+    _Declaration(
+        'verification',
+        'as_able',
+        'Matching images against the landmarks of the environment: as_able, as many as the '
+        'processor allows, beside the quick poses; always, every one, at its rate; off.',
+        choices=('off', 'as_able', 'always'),
+        read_only=True,
+    ),
+    _Declaration(
         'gate_window',
         10,
-        'How many fixes back a new one is compared, by odometry.',
+        'How many fixes back a new one is compared, by odometry, where none is verified.',
         between=(1, 1000),
         read_only=True,
     ),
@@ -254,6 +280,7 @@ class Parameters:
             ) from None
         except InvalidParameterValueException as error:
             raise InvalidParameter(str(error)) from None
+        self._check_frames()
         self._log()
 
     def __getattr__(self, name: str) -> Any:
@@ -267,6 +294,16 @@ class Parameters:
             if declaration and (reason := declaration.objection(parameter.value)):
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
+
+    def _check_frames(self) -> None:
+        """Each has a parent of its own, so one that is named twice has two."""
+        names = ('map_frame', 'odom_frame', 'base_frame')
+        for a, b in combinations(names, 2):
+            if getattr(self, a) == getattr(self, b):
+                raise InvalidParameter(
+                    f'{a} and {b} are both {getattr(self, a)!r}: name three different frames; '
+                    'for a robot without odometry, set tf_mode to map_to_base instead'
+                )
 
     def _log(self) -> None:
         values = ', '.join(f'{name}: {getattr(self, name)!r}' for name in self._declarations)

@@ -1,4 +1,4 @@
-"""The topics that say where the robot is: ~/pose, ~/pose_with_covariance and ~/path."""
+"""The topics that say where the robot is: ~/pose, ~/pose_with_covariance, ~/path and ~/state."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Path
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from std_msgs.msg import Header
+from rclpy.time import Time as RosTime
+from std_msgs.msg import Header, String
 
 from posemap_ros.node import messages
+from posemap_ros.node.fix import Fix
+from posemap_ros.node.state import State
 
 # Whoever comes late (RViz, a restarted planner) gets the last pose at once.
 _LATCHED_QOS = QoSProfile(
@@ -21,6 +25,8 @@ _LATCHED_QOS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+# A second pose of the same moment is worth sending only if it is so much surer.
+_BETTER = 0.5
 
 
 class PoseOutput:
@@ -33,6 +39,9 @@ class PoseOutput:
             PoseWithCovarianceStamped, '~/pose_with_covariance', _LATCHED_QOS
         )
         self._path_publisher = node.create_publisher(Path, '~/path', _LATCHED_QOS)
+        self._state_publisher = node.create_publisher(String, '~/state', _LATCHED_QOS)
+        self._state: State | None = None
+        self._last: tuple[int, float] | None = None
         self._lock = threading.Lock()
         self._path: deque[PoseStamped] = deque(maxlen=path_length)
         self._path_is_new = False
@@ -42,6 +51,7 @@ class PoseOutput:
     ) -> None:
         """A fix to believe; it goes onto the path if `spacing` metres from the last one there."""
         self._publish_with_covariance(T_map_base, covariance, stamp)
+        self._last = RosTime.from_msg(stamp).nanoseconds, _spread(covariance)
         pose = messages.pose_stamped(T_map_base, self._frame, stamp)
         self._pose.publish(pose)
         with self._lock:
@@ -52,6 +62,21 @@ class PoseOutput:
     def publish_rejected(self, T_map_base: np.ndarray, stamp: Time) -> None:
         """A fix not to believe: only where the covariance can say so."""
         self._publish_with_covariance(T_map_base, messages.LOST_COVARIANCE, stamp)
+
+    def improves(self, fix: Fix, stamp: Time) -> bool:
+        """Whether a fix is newer than the last pose, or much surer for the same moment."""
+        if self._last is None:
+            return True
+        last_ns, last_spread = self._last
+        ns = RosTime.from_msg(stamp).nanoseconds
+        return ns > last_ns or (ns == last_ns and _spread(fix.covariance) < _BETTER * last_spread)
+
+    def publish_state(self, state: State) -> None:
+        """Say how well the robot is localized, where that has changed."""
+        with self._lock:
+            if state is not self._state:
+                self._state = state
+                self._state_publisher.publish(String(data=state.value))
 
     def publish_path(self) -> None:
         """Publish the path if it has changed and someone looks: it is long."""
@@ -68,8 +93,19 @@ class PoseOutput:
     def clear(self) -> None:
         """Start a new path."""
         with self._lock:
+            self._last = None
             self._path.clear()
             self._path_is_new = True
+
+    @property
+    def publishers(self) -> list[Publisher]:
+        """For whoever ends them."""
+        return [
+            self._pose,
+            self._pose_with_covariance,
+            self._path_publisher,
+            self._state_publisher,
+        ]
 
     def _publish_with_covariance(
         self, T_map_base: np.ndarray, covariance: np.ndarray, stamp: Time
@@ -77,6 +113,10 @@ class PoseOutput:
         self._pose_with_covariance.publish(
             messages.pose_with_covariance(T_map_base, covariance, self._frame, stamp)
         )
+
+
+def _spread(covariance: np.ndarray) -> float:
+    return float(np.sqrt(np.trace(covariance[:3, :3])))
 
 
 def _metres(a: PoseStamped, b: PoseStamped) -> float:

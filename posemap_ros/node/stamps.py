@@ -34,10 +34,10 @@ class StampCheck:
         Raises:
             FrameRefused: with the way out.
         """
-        if not stamp_ns:
+        if stamp_ns <= 0:
             raise FrameRefused(
-                'its stamp is zero, so its pose could not be used with anything else: let the '
-                'driver stamp its images'
+                'its stamp is zero or before that, so its pose could not be used with anything '
+                'else: let the driver stamp its images'
             )
         if not now_ns:
             raise FrameRefused(

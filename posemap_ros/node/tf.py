@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 from rclpy.duration import Duration
@@ -19,45 +18,37 @@ from tf2_ros import (
 
 from posemap_ros.node import messages
 
-_POLL_SECONDS = 0.005
-
 
 class NoTransform(ValueError):
     """TF does not know a transform; the sentence is tf2's."""
 
 
+class NotYet(NoTransform):
+    """The frames are connected, but not at that time: odometry may come later than the image."""
+
+
 class TfReader:
-    """Looks transforms up, without ever waiting for ROS time to go on.
+    """Looks transforms up, without waiting for anything.
 
     Give it the node whose clock it follows: a buffer that does not know the node follows the
-    system's clock and keeps stale transforms when a bag loops. The listener runs in its own
-    re-entrant callback group, so a thread of the executor fills the buffer while another one waits
-    in `lookup`. Its option spin_thread must stay off: it would spin the node a second time.
+    system's clock and keeps stale transforms when a bag loops. The listener's option spin_thread
+    must stay off: it would spin the node a second time.
     """
 
     def __init__(self, node: Node) -> None:
         self._buffer = Buffer(node=node)
         self._listener = TransformListener(self._buffer, node)
 
-    def lookup(self, target: str, source: str, stamp: Time, wait: float = 0.0) -> np.ndarray:
-        """``T_target_source`` [4, 4] at `stamp`.
-
-        Where the frames are connected but `stamp` is not covered yet, waits for up to `wait`
-        seconds of wall time: odometry may come a little later than the image. Raises
-        `NoTransform`.
-        """
+    def lookup(self, target: str, source: str, stamp: Time) -> np.ndarray:
+        """``T_target_source`` [4, 4] at `stamp`. Raises `NotYet` or `NoTransform`."""
         if target == source:
             return np.eye(4)
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                found = self._buffer.lookup_transform(target, source, stamp)
-                return messages.matrix(found.transform)
-            except TransformException as error:
-                too_early = isinstance(error, ExtrapolationException)
-                if not too_early or time.monotonic() >= deadline:
-                    raise NoTransform(str(error)) from None
-            time.sleep(_POLL_SECONDS)
+        try:
+            return messages.matrix(self._buffer.lookup_transform(target, source, stamp).transform)
+        except ExtrapolationException as error:
+            raise NotYet(str(error)) from None
+        except (TransformException, ValueError) as error:  # unknown, or no rigid motion
+            raise NoTransform(str(error)) from None
 
     def knows(self, target: str, source: str) -> bool:
         """Whether the two frames are connected at all."""
@@ -66,6 +57,10 @@ class TfReader:
     def clear(self) -> None:
         """Forget what moves; static transforms stay."""
         self._buffer.clear()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.unregister()
 
 
 class Correction:

@@ -18,6 +18,7 @@ def test_fresh_images_in_order_pass():
     ('stamp', 'now', 'sentence'),
     [
         (0, NOW, 'stamp is zero'),
+        (-SECOND, NOW, 'stamp is zero or before that'),
         (NOW, 0, 'nothing was published on /clock'),
         (NOW - 2 * SECOND, NOW, '2.0 s old, more than max_image_age'),
         (NOW + 2 * SECOND, NOW, '2.0 s in the future'),

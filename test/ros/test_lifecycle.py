@@ -1,0 +1,56 @@
+"""The node under a lifecycle manager, such as nav2's."""
+
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from robot import answer, wait_until
+
+
+class Manager:
+    """Calls the services that a lifecycle manager calls."""
+
+    def __init__(self, node) -> None:
+        self._change = node.create_client(ChangeState, 'posemap/change_state')
+        self._get = node.create_client(GetState, 'posemap/get_state')
+        wait_until(lambda: self._change.service_is_ready() and self._get.service_is_ready(), 'it')
+
+    def change(self, transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return answer(self._change.call_async(request)).success
+
+    @property
+    def state(self) -> int:
+        return answer(self._get.call_async(GetState.Request())).current_state.id
+
+
+def test_configured_activated_deactivated_and_back(start_node, robot, next_view):
+    node = start_node(ready=False, autostart=False, tf_mode='none')
+    manager = Manager(robot.node)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert manager.change(Transition.TRANSITION_CONFIGURE)
+    assert manager.state == State.PRIMARY_STATE_INACTIVE
+    assert not robot.sees_subscriber_of_images()
+
+    for _ in range(2):
+        assert manager.change(Transition.TRANSITION_ACTIVATE)
+        assert manager.state == State.PRIMARY_STATE_ACTIVE
+        robot.poses.clear()
+        robot.drive_until(lambda: len(robot.poses) > 2, 'poses', next_view)
+        assert manager.change(Transition.TRANSITION_DEACTIVATE)
+        wait_until(lambda: not robot.sees_subscriber_of_images(), 'it to leave the topics')
+        assert manager.state == State.PRIMARY_STATE_INACTIVE
+
+    assert manager.change(Transition.TRANSITION_CLEANUP)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
+
+
+def test_an_environment_that_cannot_be_used_leaves_it_unconfigured(start_node, robot, tmp_path):
+    node = start_node(ready=False, autostart=False, environment=tmp_path / 'nowhere')
+    manager = Manager(robot.node)
+    assert not manager.change(Transition.TRANSITION_CONFIGURE)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert 'there is no environment folder' in node.log
+    assert node.stop() == 0
+
+
