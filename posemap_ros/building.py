@@ -35,7 +35,7 @@ from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
 from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import measure_scene
 from posemap_ros.support.device import choose_device, out_of_memory_means
-from posemap_ros.support.distributed import is_first
+from posemap_ros.support.distributed import is_first, world_size
 from posemap_ros.support.files import atomic_write, check_folder_is_free
 from posemap_ros.support.memory import keep_freed_memory
 from posemap_ros.support.progress import progress_bar
@@ -170,6 +170,7 @@ def prepare_build(
 
     Raises:
         DatasetError: the data cannot be trained on.
+        ValueError: not with this recipe on so many processes, or there is no such device.
     """
     keep_freed_memory()
     dataset = open_part(data, 'train', split, data_format).thinned(recipe.data_fraction)
@@ -178,6 +179,7 @@ def prepare_build(
             f'{data}: {len(dataset)} frames are too few to train on; '
             f'at least {MIN_FRAMES} are needed'
         )
+    recipe.aprnet.photos_per_step(world_size())
     if is_first():
         print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
     return Build(dataset, recipe, work, choose_device(device), backbone_weights)

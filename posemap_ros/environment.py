@@ -12,42 +12,48 @@ pickle is loaded.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from posemap_ros.aprnet.network import APRNet
-from posemap_ros.camera import Camera, InvalidCamera
+from posemap_ros.camera import Camera
+from posemap_ros.manifest import (
+    FORMAT,
+    LARGEST_FILE,
+    REBUILD,
+    InvalidEnvironment,
+    check_files,
+    read_manifest,
+    replace_manifest,
+    unreadable,
+    write_manifest,
+)
 from posemap_ros.nerf_p.grid_nerf_p import GridNeRFP
 from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
-from posemap_ros.recipe import AprRecipe, InvalidRecipe, NerfRecipe, Recipe, recipe_from_dict
+from posemap_ros.recipe import AprRecipe, NerfRecipe, Recipe, recipe_from_dict
 from posemap_ros.support.files import atomic_folder, atomic_write, locked
+from posemap_ros.support.ranges import Within
+from posemap_ros.support.untrusted import FileRefused, read_bytes
 
-FORMAT = 2  # 1: a scene without near_m and middle_m
 MANIFEST = 'environment.yaml'
 REVISION_MANIFEST = 'revision.yaml'
 NERF_FILE = 'nerf_p.safetensors'
 APRNET_FILE = 'aprnet.safetensors'
 LANDMARKS_FILE = 'landmarks.safetensors'
-_OPTIONAL = {LANDMARKS_FILE}  # environments from before there were any are read, too
-_REBUILD = 'copy it again from where it was built, or build it again with build_environment'
 
-
-class InvalidEnvironment(ValueError):
-    """An environment folder that is missing, damaged, or of another format; says which file and
-    what to do.
-    """
+Module = TypeVar('Module', bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Environment:
     latest_revision: int
     landmarks: Path | None  # their file, if they were mapped
     verification: dict[str, Any]  # what verdicts on poses were calibrated to; empty without them
+    digests: dict[str, str]  # SHA-256 of each file, by its name; APRNet's is the revision's
+    warning: str  # why a revision before the newest is used, as a sentence; empty if it is not
 
     @classmethod
     def load(cls, path: Path | str, revision: int | None = None) -> Environment:
@@ -80,53 +88,98 @@ class Environment:
             InvalidEnvironment: with one sentence that names the file and the way out.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise InvalidEnvironment(
                 f'there is no environment folder {path}: '
                 'build one with build_environment, or give the path of another'
             )
-        manifest = _read_manifest(path / MANIFEST)
+        manifest = read_manifest(path / MANIFEST)
+        try:
+            digests = check_files(path, manifest, {APRNET_FILE, NERF_FILE}, {LANDMARKS_FILE})
+        except InvalidEnvironment:
+            if read_manifest(path / MANIFEST) == manifest:
+                raise
+            return cls.load(path, revision)  # it was replaced, or got landmarks, just now
         latest = _latest_revision(path)
-        revision = latest if revision is None else revision
-        if not 0 <= revision <= latest:
+        warning = ''
+        if revision is None:
+            revision, warning = _newest_sound_revision(path)
+        elif revision not in (0, *_revisions(path)):
             raise InvalidEnvironment(f'{path} has no revision {revision}: its newest is {latest}')
-        _check_files(path, manifest)
         if revision:
-            _check_files(
-                _revision_folder(path, revision),
-                _read_manifest(_revision_folder(path, revision) / REVISION_MANIFEST),
-            )
+            digests |= _check_revision(path, revision)
         try:
             return cls(
                 path,
-                Camera.from_dict(manifest['camera']),
-                Camera.from_dict(manifest['network_camera']),
+                _camera(manifest, 'camera', Within(1, 65535)),
+                _camera(manifest, 'network_camera', Within(16, 4096)),
                 SceneFrame.from_dict(manifest['scene']),
-                recipe_from_dict(manifest['recipe'], str(path / MANIFEST)),
-                tuple(map(float, manifest['spread_scale'])),
+                recipe_from_dict(manifest['recipe'], 'recipe'),
+                _spread_scale(manifest['spread_scale']),
                 dict(manifest['figures']),
                 revision,
                 latest,
-                path / LANDMARKS_FILE if LANDMARKS_FILE in manifest['files'] else None,
+                path / LANDMARKS_FILE if LANDMARKS_FILE in digests else None,
                 dict(manifest.get('verification', {})),
+                digests,
+                warning,
             )
-        except (KeyError, TypeError, ValueError, InvalidCamera, InvalidRecipe) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = f'{error} is missing' if isinstance(error, KeyError) else error
             raise InvalidEnvironment(
-                f'{path / MANIFEST} is damaged ({error!r}): {_REBUILD}'
+                f'{path / MANIFEST} is damaged ({reason}): {REBUILD}'
             ) from error
 
     def load_aprnet(self, device: torch.device | str = 'cpu') -> APRNet:
         """APRNet with this revision's weights, in evaluation mode."""
-        folder = _revision_folder(self.path, self.revision) if self.revision else self.path
-        net = make_aprnet(self.scene, self.network_camera, self.recipe.aprnet)
-        _load_weights(net, folder / APRNET_FILE)
+        net = self._load_weights(
+            APRNET_FILE, lambda: make_aprnet(self.scene, self.network_camera, self.recipe.aprnet)
+        )
         return net.to(device, memory_format=torch.channels_last).eval()
 
     def load_nerf_p(self, device: torch.device | str = 'cpu') -> NeRFP:
         """NeRF-P, frozen."""
-        nerf = make_nerf_p(self.scene, self.recipe.nerf_p)
-        _load_weights(nerf, self.path / NERF_FILE)
+        nerf = self._load_weights(NERF_FILE, lambda: make_nerf_p(self.scene, self.recipe.nerf_p))
         return nerf.to(device).eval().requires_grad_(False)
+
+    def read(self, name: str) -> bytes:
+        """Content of one of the files in `digests`.
+
+        Raises:
+            InvalidEnvironment: it is not any more what it was when the environment was loaded.
+        """
+        path = self._file(name)
+        try:
+            content = read_bytes(path, LARGEST_FILE)
+        except (OSError, FileRefused) as error:
+            raise unreadable(error) from error
+        if hashlib.sha256(content).hexdigest() != self.digests[name]:
+            raise InvalidEnvironment(
+                f'{path} was changed or replaced while it was in use: load the environment again'
+            )
+        return content
+
+    def _file(self, name: str) -> Path:
+        revised = self.revision and name == APRNET_FILE
+        return (_revision_folder(self.path, self.revision) if revised else self.path) / name
+
+    def _load_weights(self, name: str, make: Callable[[], Module]) -> Module:
+        """The module that `make` makes, with the weights in a file."""
+        content = self.read(name)
+        with torch.device('meta'):  # takes no memory, whatever the manifest asks for
+            expected = make().state_dict()
+        try:
+            state = load(content)
+            _check_weights(state, expected)
+            module = make()
+            module.load_state_dict(
+                {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+            )
+        except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise InvalidEnvironment(
+                f'{self._file(name)} does not fit its environment.yaml ({error}): {REBUILD}'
+            ) from error
+        return module
 
     def add_revision(self, net: APRNet, figures: dict[str, Any]) -> int:
         """Store weights that were aligned from this revision, atomically, under the next number,
@@ -136,7 +189,7 @@ class Environment:
             number = _latest_revision(self.path) + 1
             with atomic_folder(_revision_folder(self.path, number)) as folder:
                 _save_weights(net, folder / APRNET_FILE)
-                _write_manifest(
+                write_manifest(
                     folder / REVISION_MANIFEST,
                     {
                         'format': FORMAT,
@@ -159,14 +212,14 @@ class Environment:
         """
         path = self.path / MANIFEST
         with locked(self.path):
-            manifest = _read_manifest(path)
+            manifest = read_manifest(path)
             manifest.pop('verification', None)
             if manifest['files'].pop(LANDMARKS_FILE, None):
-                _replace_manifest(path, manifest)  # no moment at which it names another file
+                replace_manifest(path, manifest)  # no moment at which it names another file
             with atomic_write(self.path / LANDMARKS_FILE) as temporary:
                 temporary.write_bytes(content)
             manifest['files'][LANDMARKS_FILE] = hashlib.sha256(content).hexdigest()
-            _replace_manifest(path, {**manifest, 'verification': verification})
+            replace_manifest(path, {**manifest, 'verification': verification})
         return Environment.load(self.path, self.revision)
 
 
@@ -186,7 +239,7 @@ def write_environment(
     with atomic_folder(path, overwrite=overwrite) as folder:
         _save_weights(nerf, folder / NERF_FILE)
         _save_weights(net, folder / APRNET_FILE)
-        _write_manifest(
+        write_manifest(
             folder / MANIFEST,
             {
                 'format': FORMAT,
@@ -217,9 +270,34 @@ def _latest_revision(path: Path) -> int:
 
 
 def _revisions(path: Path) -> list[int]:
-    """The numbers of the revisions in the folder, sound or not, the newest first."""
-    names = [p.name for p in (path / 'revisions').glob('*') if re.fullmatch('[0-9]{4,9}', p.name)]
-    return sorted((int(name) for name in names if f'{int(name):04d}' == name), reverse=True)
+    """The numbers of the revisions in the folder, sound or not."""
+    try:
+        names = os.listdir(path / 'revisions')
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(error) from error
+    numbers = [int(name) for name in names if re.fullmatch('[0-9]{4,9}', name)]
+    return [number for number in numbers if _revision_folder(path, number).name in names]
+
+
+def _newest_sound_revision(path: Path) -> tuple[int, str]:
+    """Its number, and what is wrong with the newest if that is another."""
+    warning = ''
+    for number in sorted(_revisions(path), reverse=True):
+        try:
+            _check_revision(path, number)
+            break
+        except InvalidEnvironment as error:
+            warning = warning or str(error)
+    else:
+        number = 0
+    return number, warning and f'{warning}; until then revision {number} is used'
+
+
+def _check_revision(path: Path, number: int) -> dict[str, str]:
+    folder = _revision_folder(path, number)
+    return check_files(folder, read_manifest(folder / REVISION_MANIFEST), {APRNET_FILE})
 
 
 def _revision_folder(path: Path, revision: int) -> Path:
@@ -236,69 +314,33 @@ def _save_weights(module: nn.Module, path: Path) -> None:
     path.write_bytes(save({k: v.detach().cpu().contiguous() for k, v in state.items()}))
 
 
-def _load_weights(module: nn.Module, path: Path) -> None:
-    try:
-        state = load_file(path)
-        module.load_state_dict(
-            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-        )
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise InvalidEnvironment(
-            f'{path} does not fit its environment.yaml ({error}): {_REBUILD}'
-        ) from error
+def _check_weights(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raise ValueError unless they have the same names, shapes and kinds, and are finite."""
+    if wrong := sorted(state.keys() ^ expected.keys()):
+        raise ValueError(f'{wrong[0]} and {len(wrong) - 1} others are missing or unknown')
+    for name, value in state.items():
+        like = expected[name]
+        if value.shape != like.shape or value.is_floating_point() != like.is_floating_point():
+            raise ValueError(f'{name} is {value.dtype} {tuple(value.shape)}')
+        if not value.isfinite().all():
+            raise ValueError(f'{name} holds NaN or infinite numbers')
 
 
-def _write_manifest(path: Path, values: dict[str, Any]) -> None:
-    """Write values, when, and the SHA-256 of each weight file beside the manifest."""
-    files = {p.name: _sha256(p) for p in sorted(path.parent.glob('*.safetensors'))}
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
-    path.write_text(yaml.safe_dump({**values, 'created': now, 'files': files}, sort_keys=False))
+def _camera(manifest: dict[str, Any], name: str, sides: Within) -> Camera:
+    """A camera of which images fit into memory, and that shrinks or turns nothing to a point."""
+    camera = Camera.from_dict(manifest[name])
+    for side, focal in ((camera.width, camera.fx), (camera.height, camera.fy)):
+        sides.check(side, f'a side of {name}')
+        Within(0.02, 100.0).check(focal / side, f'the focal length of {name}, by its side,')
+    if name == 'network_camera' and (
+        camera.distortion_model != 'none' or camera.width % 16 or camera.height % 16
+    ):
+        raise ValueError('network_camera must have no distortion, and sides of multiples of 16')
+    return camera
 
 
-def _replace_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(yaml.safe_dump(manifest, sort_keys=False))
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise InvalidEnvironment(
-            f'{path} is missing, so this is no environment: {_REBUILD}'
-        ) from error
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidEnvironment(f'{path} cannot be read ({error}): {_REBUILD}') from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get('format'), int):
-        raise InvalidEnvironment(f'{path} is damaged: {_REBUILD}')
-    if manifest['format'] > FORMAT:
-        raise InvalidEnvironment(
-            f'{path} has format {manifest["format"]}, '
-            f'and this version of posemap_ros reads up to {FORMAT}: update posemap_ros'
-        )
-    return manifest
-
-
-def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    wanted = {APRNET_FILE} if (folder / REVISION_MANIFEST).exists() else {APRNET_FILE, NERF_FILE}
-    listed = manifest.get('files')
-    if not isinstance(listed, dict) or set(listed) - _OPTIONAL != wanted:
-        raise InvalidEnvironment(
-            f'{folder}: the list of files in its manifest is damaged: {_REBUILD}'
-        )
-    for name, digest in listed.items():
-        file = folder / name
-        if not file.is_file():
-            raise InvalidEnvironment(f'{file} is missing: {_REBUILD}')
-        if _sha256(file) != digest:
-            raise InvalidEnvironment(
-                f'{file} is not the file that was built (its SHA-256 differs): {_REBUILD}'
-            )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _spread_scale(values: list[Any]) -> tuple[float, float]:
+    metres, radians = map(float, values)
+    for value in (metres, radians):
+        Within(1e-6, 1e6).check(value, 'spread_scale')
+    return metres, radians

@@ -5,70 +5,93 @@ an error.
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
-
+from posemap_ros.support.ranges import Within, check_ranges
 from posemap_ros.support.resources import share_folder
+from posemap_ros.support.untrusted import FileRefused, read_yaml
 
 RECIPES = share_folder() / 'config' / 'training'
+_LARGEST_RECIPE = 64 << 10  # bytes
 
 
 class InvalidRecipe(ValueError):
     """A recipe that cannot be found or understood."""
 
 
+# Ranges keep out what cannot work or would not fit into any memory, not what is unwise.
+Count = Annotated[int, Within(1, 1_000_000)]
+Steps = Annotated[int, Within(1, 100_000_000)]
+Pixels = Annotated[int, Within(16, 4096)]
+Rate = Annotated[float, Within(0.0, 1.0)]
+Share = Annotated[float, Within(0.0, 1.0)]
+Weight = Annotated[float, Within(0.0, 1e6)]
+Stages = Annotated[int, Within(0, 16)]
+
+
+class _Checked:
+    """Values are in their ranges, wherever they come from."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
 @dataclass(frozen=True)
-class MlpRecipe:
+class MlpRecipe(_Checked):
     """NeRF-H's networks, where the field is `mlp` (posemap_ros/nerf_p/mlp_field.py)."""
 
-    layers: int = 8
-    width: int = 128
-    reach: float = 4.0  # samples are linear in depth, to so many times the scene's middle depth
+    layers: Annotated[int, Within(1, 64)] = 8
+    width: Annotated[int, Within(2, 4096)] = 128
+    # samples are linear in depth, to so many times the scene's middle depth
+    reach: Annotated[float, Within(1.0, 1000.0)] = 4.0
     transient: bool = True  # learn what only some photos show apart from the static scene
     render_transient: bool = False  # and show it in renders, too, as NeRF-H does
 
-    def __post_init__(self) -> None:
-        if self.layers < 1 or self.width < 2 or self.reach < 1.0:
-            raise ValueError('layers and reach must be at least 1, width at least 2')
-
 
 @dataclass(frozen=True)
-class NerfRecipe:
+class NerfRecipe(_Checked):
     """How NeRF-P is trained (posemap_ros/nerf_p)."""
 
     field: Literal['grid', 'mlp'] = 'grid'
     appearance: Literal['affine', 'percent_embedding'] = 'affine'
     pose_branch_sees_direction: bool = False
-    image_height: int = 120
-    resolutions: tuple[int, ...] = (64, 128, 256)
-    channels: int = 16
-    proposal_samples: int = 40
-    final_samples: int = 24
-    steps: int = 2500
-    rays_per_step: int = 2048
-    learning_rate: float = 1e-2
-    distortion_weight: float = 2e-3
-    smoothness_weight: float = 1e-2
-    pose_steps: int = 400
-    pose_batch: int = 16
-    pose_learning_rate: float = 1e-3
+    image_height: Pixels = 120
+    resolutions: Annotated[tuple[int, ...], Within(2, 4096)] = (64, 128, 256)
+    channels: Annotated[int, Within(1, 1024)] = 16
+    proposal_samples: Annotated[int, Within(2, 4096)] = 40
+    final_samples: Annotated[int, Within(2, 4096)] = 24
+    steps: Steps = 2500
+    rays_per_step: Count = 2048
+    learning_rate: Rate = 1e-2
+    distortion_weight: Weight = 2e-3
+    smoothness_weight: Weight = 1e-2
+    pose_steps: Steps = 400
+    pose_batch: Count = 16
+    pose_learning_rate: Rate = 1e-3
     mlp: MlpRecipe = MlpRecipe()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= len(self.resolutions) <= 16:
+            raise ValueError(
+                f'resolutions must be 1 to 16 numbers, but are {len(self.resolutions)}'
+            )
 
 
 @dataclass(frozen=True)
-class ViewsRecipe:
+class ViewsRecipe(_Checked):
     """The synthetic views that APRNet is trained on (RVS)."""
 
-    per_frame: int = 2
-    max_translation_m: float = 0.2
-    max_translation_radii: float = 0.1
-    max_rotation_deg: float = 10.0
-    image_height: int = 72
-    redraw_steps: int = 0  # 0: drawn once
+    per_frame: Annotated[int, Within(0, 1000)] = 2
+    max_translation_m: Annotated[float, Within(0.0, 1000.0)] = 0.2
+    max_translation_radii: Annotated[float, Within(0.0, 10.0)] = 0.1
+    max_rotation_deg: Annotated[float, Within(0.0, 180.0)] = 10.0
+    image_height: Pixels = 72
+    redraw_steps: Annotated[int, Within(0, 100_000_000)] = 0  # 0: drawn once
 
     def reach_m(self, radius_m: float) -> float:
         """How far a view may lie from a training pose along each axis, in a scene of this radius:
@@ -78,71 +101,92 @@ class ViewsRecipe:
 
 
 @dataclass(frozen=True)
-class LossWeights:
+class LossWeights(_Checked):
     """Factors of APRNet's losses; 0 leaves one out, and its work with it."""
 
-    pose: float = 1.0
-    image: float = 1.0
-    posemap: float = 1.0
-    rvs: float = 1.0
-    points: float = 1.0
+    pose: Weight = 1.0
+    image: Weight = 1.0
+    posemap: Weight = 1.0
+    rvs: Weight = 1.0
+    points: Weight = 1.0
 
 
 @dataclass(frozen=True)
-class AprRecipe:
+class AprRecipe(_Checked):
     """How APRNet is trained (posemap_ros/aprnet)."""
 
-    image_height: int = 144
+    image_height: Pixels = 144
     backbone: Literal['efficientnet_lite0', 'vgg16'] = 'efficientnet_lite0'
-    frozen_stages: int = 2
+    frozen_stages: Stages = 2
     head: Literal['scene_points', 'pooled'] = 'scene_points'
-    feature_stride: int = 8
-    steps: int = 2000
-    batch: int = 16
-    learning_rate: float = 1e-3
-    backbone_learning_rate: float = 3e-4
-    rendering_losses_from: float = 0.5
-    posemap_cells: int = 24
-    image_loss_batch: int = 4
-    image_loss_window: float = 0.5
+    feature_stride: Annotated[int, Within(1, 16)] = 8
+    steps: Steps = 2000
+    batch: Count = 16
+    learning_rate: Rate = 1e-3
+    backbone_learning_rate: Rate = 3e-4
+    rendering_losses_from: Share = 0.5
+    posemap_cells: Count = 24
+    image_loss_batch: Annotated[int, Within(0, 1_000_000)] = 4
+    image_loss_window: Share = 0.5
     posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
-    brightness_jitter: float = 0.2
+    brightness_jitter: Share = 0.2
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
     triplet_distance: Literal['channels', 'width'] = 'channels'
     rvs_posemap_distance: Literal['cosine', 'l2'] = 'cosine'
     loss: LossWeights = field(default_factory=LossWeights)
     views: ViewsRecipe = field(default_factory=ViewsRecipe)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.photos_per_step(processes=1)
+
+    @property
+    def uses_views(self) -> bool:
+        """Whether synthetic views are trained on."""
+        return self.loss.rvs > 0 and self.views.per_frame > 0
+
+    def photos_per_step(self, processes: int) -> int:
+        """How many of its share of the batch are photos for each process; the others are views.
+
+        Raises:
+            ValueError: too few.
+        """
+        batch = max(1, self.batch // processes)
+        photos = batch // 2 if self.uses_views else batch
+        if photos < 1 or (self.loss.image > 0 and min(self.image_loss_batch, photos) < 2):
+            raise ValueError(
+                f'the image loss compares photos with each other, and {photos} in a step of a '
+                'process are too few: raise aprnet.batch and aprnet.image_loss_batch, or use '
+                'fewer processes'
+            )
+        return photos
+
 
 @dataclass(frozen=True)
-class AlignmentRecipe:
+class AlignmentRecipe(_Checked):
     """How APRNet is aligned on unlabelled images (posemap_ros/alignment.py)."""
 
-    learning_rate: float = 1e-5
-    frozen_stages: int = 2
-    view_height: int = 48
-    image_weight: float = 1.0
-    posemap_weight: float = 1.0
-    epochs: int = 4
+    learning_rate: Rate = 1e-5
+    frozen_stages: Stages = 2
+    view_height: Pixels = 48
+    image_weight: Weight = 1.0
+    posemap_weight: Weight = 1.0
+    epochs: Annotated[int, Within(1, 10_000)] = 4
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(_Checked):
     """A whole training run."""
 
     name: str
-    seed: int = 0
-    data_fraction: float = 1.0  # of the training frames, evenly taken
-    held_out: float = 0.05
+    seed: Annotated[int, Within(0, 2**32 - 1)] = 0
+    data_fraction: Annotated[float, Within(1e-6, 1.0)] = (
+        1.0  # of the training frames, evenly taken
+    )
+    held_out: Annotated[float, Within(0.0, 0.5)] = 0.05
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.data_fraction <= 1.0:
-            raise ValueError(
-                f'data_fraction must be above 0 and at most 1, but is {self.data_fraction!r}'
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML takes them."""
@@ -165,7 +209,7 @@ def load_recipe(name: str) -> Recipe:
     for variant in variants:
         overlay = _recipe_file(variant, 'variant', RECIPES / 'variants')
         values = _merged(values, _read_yaml(overlay))
-        values['name'] += f'+{overlay.stem}'
+        values['name'] = f'{values["name"]}+{overlay.stem}'
         source += f' with {overlay}'
     return recipe_from_dict(values, source)
 
@@ -182,9 +226,9 @@ def _recipe_file(name: str, what: str, folder: Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidRecipe(f'{path} is not YAML: {error}') from error
+        values = read_yaml(path, _LARGEST_RECIPE) or {}
+    except FileRefused as error:
+        raise InvalidRecipe(str(error)) from None
     if not isinstance(values, dict):
         raise InvalidRecipe(f'{path} holds no keys with values')
     return values
@@ -201,14 +245,16 @@ def _merged(values: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
     """The inverse of `Recipe.to_dict`; ``source`` is named in errors."""
-    return _build(Recipe, values, source)
+    return _convert(Recipe, values, source)
 
 
 def _build(cls: type, values: dict[str, Any], where: str) -> Any:
     hints = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
+    unknown = sorted(set(values) - set(hints), key=str)
     if unknown:
-        raise InvalidRecipe(f'{where}: unknown key {unknown[0]!r}; known are {", ".join(hints)}')
+        raise InvalidRecipe(
+            f'{where}: unknown key {reprlib.repr(unknown[0])}; known are {", ".join(hints)}'
+        )
     converted = {k: _convert(hints[k], v, f'{where}: {k}') for k, v in values.items()}
     try:
         return cls(**converted)
@@ -219,26 +265,26 @@ def _build(cls: type, values: dict[str, Any], where: str) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
-            raise InvalidRecipe(f'{where} must hold keys with values, not {value!r}')
+            raise InvalidRecipe(f'{where} must hold keys with values, not {reprlib.repr(value)}')
         return _build(hint, value, where)
     if typing.get_origin(hint) is Literal:
-        if value in typing.get_args(hint):
+        if isinstance(value, str) and value in typing.get_args(hint):
             return value
         raise InvalidRecipe(
-            f'{where} must be one of {", ".join(typing.get_args(hint))}, not {value!r}'
+            f'{where} must be one of {", ".join(typing.get_args(hint))}, not {reprlib.repr(value)}'
         )
     if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
         return tuple(_convert(int, v, where) for v in value)
     if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         try:
             value = float(value)  # YAML 1.1 reads 1e-3 as text
-        except ValueError:
-            raise InvalidRecipe(f'{where} must be a number, not {value!r}') from None
+        except (ValueError, OverflowError):
+            raise InvalidRecipe(f'{where} must be a number, not {reprlib.repr(value)}') from None
     if isinstance(hint, type) and type(value) is hint:
-        if isinstance(value, (int, float)) and value < 0:
-            raise InvalidRecipe(f'{where} must not be negative, but is {value!r}')
         return value
-    raise InvalidRecipe(f'{where} must be {getattr(hint, "__name__", hint)}, not {value!r}')
+    raise InvalidRecipe(
+        f'{where} must be {getattr(hint, "__name__", hint)}, not {reprlib.repr(value)}'
+    )
 
 
 def _plain(value: Any) -> Any:

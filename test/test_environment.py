@@ -1,6 +1,8 @@
 """The environment folder: what is written is read back, and nothing damaged is."""
 
+import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load, save
 from tiny_environment import CAMERA, RECIPE, circle_of_poses, make_tiny_environment
 
+from posemap_ros import environment as environment_module
 from posemap_ros.environment import (
     Environment,
     InvalidEnvironment,
@@ -216,3 +220,176 @@ def test_those_that_store_at_once_get_a_number_each(environment: Path) -> None:
         numbers = list(pool.map(store_revision, [environment] * 6))
     assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
     assert all(Environment.load(environment, number).revision == number for number in numbers)
+
+
+def put_revisions(folder: Path, count: int) -> None:
+    base = Environment.load(folder)
+    for number in range(1, count + 1):
+        assert base.add_revision(base.load_aprnet(), {}) == number
+
+
+@pytest.mark.parametrize(
+    ('sound', 'damage'),
+    [(2, ['0003/aprnet.safetensors']), (1, ['0003/revision.yaml', '0002/aprnet.safetensors'])],
+)
+def test_the_newest_sound_revision_is_used(
+    environment: Path, sound: int, damage: list[str]
+) -> None:
+    put_revisions(environment, 3)
+    assert Environment.load(environment).warning == ''
+    for name in damage:
+        (environment / 'revisions' / name).write_bytes(b'\x00')
+    loaded = Environment.load(environment)
+    assert (loaded.revision, loaded.latest_revision) == (sound, 3)
+    assert damage[0] in loaded.warning and f'revision {sound} is used' in loaded.warning
+    with pytest.raises(InvalidEnvironment, match=damage[0]):
+        Environment.load(environment, revision=3)
+    assert loaded.add_revision(loaded.load_aprnet(), {}) == 4
+
+
+def test_folders_that_are_no_revisions_are_not_counted(environment: Path) -> None:
+    for name in ('0001.partial', '00001', '٠٠٠١', 'old', '1'):
+        (environment / 'revisions' / name).mkdir(parents=True)
+    assert Environment.load(environment).latest_revision == 0
+
+
+MANY = 10**6
+
+
+@pytest.mark.parametrize(
+    ('changes', 'fault'),
+    [
+        ({'network_camera': {**CAMERA.to_dict(), 'width': MANY}}, 'a side of network_camera'),
+        ({'network_camera': {**CAMERA.to_dict(), 'width': 72}}, 'multiples of 16'),
+        ({'network_camera': {**CAMERA.to_dict(), 'fx': 1e7}}, 'the focal length of network_camer'),
+        ({'camera': {**CAMERA.to_dict(), 'height': MANY}}, 'a side of camera'),
+        ({'camera': {**CAMERA.to_dict(), 'fx': float('nan')}}, 'camera fx must be positive'),
+        ({'camera': {}}, 'missing'),
+        ({'spread_scale': [1.0, 1.0, 1.0]}, 'too many values'),
+        ({'spread_scale': [0, 1.0]}, 'spread_scale must be at least'),
+        ({'spread_scale': [1.0, -4]}, 'spread_scale must be at least'),
+        ({'spread_scale': 'ab'}, 'could not convert'),
+        ({'scene': {'radius_m': float('nan')}}, 'centre'),
+        ({'scene': {'centre': [1.0] * 16, 'radius_m': 1.0}}, 'centre is no pose'),
+        ({'scene': {'centre': [1.0] * 15, 'radius_m': 1.0}}, 'cannot reshape'),
+        ({'recipe': {'name': 'x', 'aprnet': {'feature_stride': 0}}}, 'feature_stride must be'),
+        ({'recipe': {'name': 'x', 'nerf_p': {'resolutions': [10**5]}}}, 'resolutions must be'),
+        ({'recipe': 3}, 'recipe must hold keys'),
+        ({'figures': 7}, 'damaged'),
+        ({'verification': [1]}, 'damaged'),
+        ({'files': {'aprnet.safetensors': 3}}, 'list of files'),
+    ],
+)
+def test_values_out_of_range_are_refused(environment: Path, changes: dict, fault: str) -> None:
+    edit_manifest(environment, **changes)
+    with pytest.raises(InvalidEnvironment, match=f'(?s)environment.*{fault}.*build_environment'):
+        Environment.load(environment)
+
+
+@pytest.mark.parametrize('name', ['radius_m', 'near_m', 'middle_m'])
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 0.0, -1.0, 1e9])
+def test_a_place_without_a_size_is_refused(environment: Path, name: str, value: float) -> None:
+    scene = Environment.load(environment).scene.to_dict()
+    edit_manifest(environment, scene={**scene, name: value})
+    with pytest.raises(InvalidEnvironment, match=name):
+        Environment.load(environment)
+
+
+@pytest.mark.parametrize('name', ['environment.yaml', 'aprnet.safetensors', 'nerf_p.safetensors'])
+def test_pipes_folders_and_endless_files_are_refused(environment: Path, name: str) -> None:
+    file = environment / name
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(InvalidEnvironment, match=f'{name} is a pipe'):
+        Environment.load(environment)
+    file.unlink()
+    with file.open('wb') as handle:
+        handle.truncate(10**12)  # of holes, so it takes no space
+    with pytest.raises(InvalidEnvironment, match=f'{name} has .* MB'):
+        Environment.load(environment)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InvalidEnvironment, match=f'{name}: Is a directory'):
+        Environment.load(environment)
+
+
+def replace_weights(folder: Path, content: bytes) -> None:
+    """As somebody would who can write the manifest, too."""
+    (folder / 'aprnet.safetensors').write_bytes(content)
+    files = yaml.safe_load((folder / 'environment.yaml').read_text())['files']
+    files['aprnet.safetensors'] = hashlib.sha256(content).hexdigest()
+    edit_manifest(folder, files=files)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        (2**63).to_bytes(8, 'little') + b'{}',
+        (10**9).to_bytes(8, 'little') + b'{}',
+        b'\x02' + bytes(7) + b'{}',
+        b'\x46'
+        + bytes(7)
+        + b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4000000000000]}}    ',
+    ],
+    ids=['empty', 'header of 2^63', 'header of 10^9', 'no tensors', 'beyond the end'],
+)
+def test_weights_that_are_none_are_refused(environment: Path, content: bytes) -> None:
+    replace_weights(environment, content)
+    with pytest.raises(InvalidEnvironment, match='aprnet.safetensors does not fit'):
+        Environment.load(environment).load_aprnet()
+
+
+@pytest.mark.parametrize(
+    ('change', 'fault'),
+    [
+        (lambda value: value.fill_(float('nan')), 'NaN'),
+        (lambda value: value.fill_(float('inf')), 'infinite'),
+        (lambda value: value.int(), 'int32'),
+        (lambda value: value[:1], r'\(1'),
+    ],
+)
+def test_weights_that_cannot_be_meant_are_refused(
+    environment: Path, change: Callable, fault: str
+) -> None:
+    state = load(environment.joinpath('aprnet.safetensors').read_bytes())
+    name = next(key for key in state if key.endswith('weight'))
+    replace_weights(environment, save({**state, name: change(state[name])}))
+    with pytest.raises(InvalidEnvironment, match=f'{name}.*{fault}'):
+        Environment.load(environment).load_aprnet()
+
+
+def test_no_memory_is_taken_for_what_the_weights_do_not_hold(environment: Path) -> None:
+    """16 planes of 4096 cells and 1024 channels would take 3 TB."""
+    recipe = Environment.load(environment).recipe.to_dict()
+    recipe['nerf_p'] |= {'resolutions': [4096] * 16, 'channels': 1024}
+    edit_manifest(environment, recipe=recipe)
+    with pytest.raises(InvalidEnvironment, match='nerf_p.safetensors does not fit'):
+        Environment.load(environment).load_nerf_p()
+
+
+def test_weights_that_change_after_the_check_are_refused(environment: Path) -> None:
+    loaded = Environment.load(environment)
+    with (environment / 'nerf_p.safetensors').open('r+b') as file:
+        file.truncate(1000)
+    with pytest.raises(InvalidEnvironment, match='nerf_p.safetensors was changed or replaced'):
+        loaded.load_nerf_p()
+
+
+def test_an_environment_that_is_replaced_while_it_is_read_is_read_again(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = Environment.load(environment).add_landmarks(b'first', {})
+    read, times = environment_module.read_manifest, []
+
+    def and_replace(path: Path) -> dict:
+        manifest = read(path)
+        times.append(path)
+        if len(times) == 1:
+            with monkeypatch.context() as patch:
+                patch.setattr(environment_module, 'read_manifest', read)
+                loaded.add_landmarks(b'second', {'threshold': 16})
+        return manifest
+
+    monkeypatch.setattr(environment_module, 'read_manifest', and_replace)
+    assert Environment.load(environment).verification == {'threshold': 16}

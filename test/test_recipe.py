@@ -1,5 +1,7 @@
 """Recipes: those that ship are read, and a mistake in one is named."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,16 +65,32 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     [
         ('aprnet: {stepz: 3}', "unknown key 'stepz'"),
         ('aprnet: {steps: many}', 'steps must be int'),
-        ('aprnet: {steps: -3}', 'must not be negative'),
+        ('aprnet: {steps: -3}', 'steps must be at least 1 and at most 1e.08, but is -3'),
+        ('nerf_p: {rays_per_step: 0}', 'rays_per_step must be at least 1'),
+        ('nerf_p: {image_height: 0}', 'image_height must be at least 16'),
+        ('nerf_p: {resolutions: [64, 100000]}', 'resolutions must be .* at most 4096'),
+        ('nerf_p: {resolutions: []}', 'resolutions must be 1 to 16 numbers'),
+        ('nerf_p: {mlp: {width: 0}}', 'width must be at least 2'),
+        ('aprnet: {feature_stride: 0}', 'feature_stride must be at least 1 and at most 16'),
+        ('aprnet: {learning_rate: .nan}', 'learning_rate must be .*, but is nan'),
+        ('aprnet: {loss: {image: .inf}}', 'image must be .*, but is inf'),
+        ('aprnet: {views: {max_rotation_deg: 400}}', 'max_rotation_deg must be .* at most 180'),
+        ('aprnet: {batch: 2}', 'aprnet.batch'),
+        ('aprnet: {backbone: [1]}', 'backbone must be one of'),
+        ('alignment: {epochs: 0}', 'epochs must be at least 1'),
+        ('seed: 99999999999', 'seed must be'),
+        ('held_out: 1.0', 'held_out must be .* at most 0.5'),
         ('aprnet: {learning_rate: fast}', 'must be a number'),
         ('aprnet: 3', 'must hold keys'),
         ('nerf_p: {resolutions: [8, big]}', 'must be int'),
         ('nerf_p: {field: gird}', 'field must be one of grid, mlp, not'),
         ('nerf_p: {mlp: {transient: 1}}', 'transient must be bool'),
-        ('data_fraction: 0', 'data_fraction must be above 0'),
+        ('data_fraction: 0', 'data_fraction must be at least 1e-06'),
         ('data_fraction: 1.5', 'at most 1, but is 1.5'),
         ('[1, 2]', 'holds no keys'),
         ('a: b: c', 'is not YAML'),
+        ('aprnet: &a {}\nnerf_p: *a', 'an alias'),
+        ('3: 4\nx: 5', 'unknown key 3'),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, fault: str) -> None:
@@ -81,6 +99,17 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(InvalidRecipe, match=fault) as caught:
         load_recipe(str(path))
     assert 'mine.yaml' in str(caught.value)
+
+
+def test_ranges_hold_however_a_recipe_is_made() -> None:
+    with pytest.raises(ValueError, match='data_fraction must be'):
+        replace(load_recipe('fast'), data_fraction=0.0)
+
+
+def test_a_pipe_is_no_recipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'mine.yaml')
+    with pytest.raises(InvalidRecipe, match="there is no recipe '.*mine.yaml'"):
+        load_recipe(str(tmp_path / 'mine.yaml'))
 
 
 def test_numbers_as_people_write_them(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.device import mixed_precision
-from posemap_ros.support.distributed import data_parallel, share_of
+from posemap_ros.support.distributed import data_parallel, share_of, world_size
 from posemap_ros.training_loop import train
 
 # Scene points farther than this many scene radii do not help to find a position.
@@ -61,20 +61,14 @@ def train_aprnet(
         checkpoint: file from which a stopped training resumes.
 
     Raises:
-        ValueError: the batch is too small for the image loss.
+        ValueError: the batch is too small for so many processes.
     """
     device = next(net.parameters()).device
     nerf, photos = source.nerf.requires_grad_(False).eval(), source.photos
     net.train()
     weight = recipe.loss
-    use_views = weight.rvs > 0 and recipe.views.per_frame > 0
-    batch = share_of(recipe.batch)
-    real = batch // 2 if use_views else batch
-    if weight.image > 0 and min(recipe.image_loss_batch, real) < 2:
-        raise ValueError(
-            f'the image loss compares photos with each other, and {real} in a step of a process '
-            'are too few: raise aprnet.batch and aprnet.image_loss_batch, or use fewer processes'
-        )
+    use_views, batch = recipe.uses_views, share_of(recipe.batch)
+    real = recipe.photos_per_step(world_size())
     rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)
     grid, rays = rays.shape[:2], rays.reshape(-1, 3)
     far_m = FAR_RADII * nerf.scene.radius_m
@@ -109,9 +103,7 @@ def train_aprnet(
             estimated = nerf.posemap(
                 predicted.T_world_cam, net.camera, cells.to(device), recipe.posemap_features
             ).features
-            loss = loss + weight.posemap * posemap_loss(
-                estimated, true, opacity, posemap_distance
-            )
+            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity, posemap_distance)
         return loss
 
     def losses(index: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from posemap_ros.geometry import mean_pose
+from posemap_ros.support.ranges import Within
 
 # The smallest radius: a camera that only turned on the spot still looks at a room, not at a point.
 MIN_RADIUS_M = 0.5
 # Of the radius. Closer things are inside the camera's housing, farther ones are the horizon.
 _NEAR, _FAR = 0.05, 100.0
+# Farther than any place reaches in whose coordinates can be computed, see scene_extent.py.
+_LARGEST_M = 1e6
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,22 @@ class SceneFrame:
         """Inverse of `to_dict`; without near and middle, those of the radius.
 
         Raises:
-            KeyError, TypeError, ValueError: entries missing or of a wrong type.
+            KeyError, TypeError, ValueError: entries missing, of a wrong type, or of no place.
         """
         radius = float(values['radius_m'])
         near, middle = values.get('near_m', _NEAR * radius), values.get('middle_m', radius)
-        return cls(tuple(map(float, values['centre'])), radius, float(near), float(middle))
+        scene = cls(tuple(map(float, values['centre'])), radius, float(near), float(middle))
+        Within(MIN_RADIUS_M, _LARGEST_M).check(radius, 'radius_m')
+        if not 0.0 < scene.near_m < scene.middle_m < scene.far_m:
+            raise ValueError(
+                f'near_m {scene.near_m:g} and middle_m {scene.middle_m:g} do not rise'
+            )
+        centre = np.reshape(scene.centre, (4, 4))
+        rotation, position = centre[:3, :3], centre[:3, 3]
+        is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
+        if not (is_rotation and np.abs(position).max() < _LARGEST_M):
+            raise ValueError('centre is no pose')
+        return scene
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, as YAML takes them."""
