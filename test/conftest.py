@@ -1,16 +1,36 @@
 """What all tests share: ROS traffic kept to this machine, and a small environment to work on."""
 
+import fcntl
 import importlib.util
 import os
 import shutil
+import tempfile
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-# Read when rclpy starts, in this process and in the nodes that tests start. Domains 1 to 100 are
-# free on every platform; the process id keeps two runs on one machine apart.
+
+def claim_domain() -> int:
+    """A ROS domain that no other run of tests on this machine uses until this process ends.
+
+    Domains 1 to 100 are free on every platform. In a domain with two nodes of the same name, each
+    may answer what was asked of the other.
+    """
+    first = os.getpid() % 100
+    for domain in chain(range(first, 100), range(first)):
+        path = Path(tempfile.gettempdir()) / f'posemap_test_domain_{domain + 1}'
+        with suppress(OSError):  # it is another run's, or another user's
+            claim = os.open(path, os.O_CREAT)  # stays open for as long as this process lives
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return domain + 1
+    raise RuntimeError('all ROS domains are taken by other runs of these tests')
+
+
+# Read when rclpy starts, in this process and in the nodes that tests start.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
 # Before torch is imported. The networks here are so small that a second thread costs more than it
 # gives, and much more where other work wants the processor, too.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
