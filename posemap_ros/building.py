@@ -22,7 +22,7 @@ from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import predict, train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.camera import Camera
-from posemap_ros.dataset import DatasetError, PosedImages, open_part
+from posemap_ros.dataset import PosedImages, check_trainable, open_part
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation.errors import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.evaluation.uncertainty import calibration, fit_scale
@@ -40,8 +40,6 @@ from posemap_ros.support.files import atomic_write, check_folder_is_free
 from posemap_ros.support.memory import keep_freed_memory
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
-
-MIN_FRAMES = 20
 
 
 class FolderInUse(ValueError):
@@ -174,11 +172,7 @@ def prepare_build(
     """
     keep_freed_memory()
     dataset = open_part(data, 'train', split, data_format).thinned(recipe.data_fraction)
-    if len(dataset) < MIN_FRAMES:
-        raise DatasetError(
-            f'{data}: {len(dataset)} frames are too few to train on; '
-            f'at least {MIN_FRAMES} are needed'
-        )
+    check_trainable(dataset)
     recipe.aprnet.photos_per_step(world_size())
     if is_first():
         print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')

@@ -15,7 +15,7 @@ import torch
 from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import FeatureMatcher, mutual_matches
-from posemap_ros.dataset import DatasetError, PosedImages
+from posemap_ros.dataset import PosedImages
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.support.progress import progress_bar
 
@@ -25,8 +25,6 @@ _WIDEST_TURN_DEG = 30.0  # between partners; beyond, they have little in common
 _LARGEST_ERROR_PX = 1.5  # from the epipolar line, at the matcher's 320 pixels
 _LEAST_PARALLAX_DEG = 1.5
 _ENOUGH_POINTS = 200
-# Farther away, single precision, in which the networks compute, is coarser than 1 mm.
-_FARTHEST_M = 10_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +41,8 @@ class SeenPoints:
 def measure_scene(dataset: PosedImages) -> SceneFrame:
     """The scene's frame from where the cameras were and what they saw.
 
-    Where too few points can be triangulated, from the cameras alone. Raises `DatasetError` if the
-    positions are so far from the origin that they cannot be computed with.
+    Where too few points can be triangulated, from the cameras alone.
     """
-    farthest = float(np.abs(dataset.poses[:, :3, 3]).max())
-    if farthest > _FARTHEST_M:
-        raise DatasetError(
-            f'{dataset.root}: positions are up to {farthest / 1000:.0f} km from the origin, where '
-            f'single precision resolves only {np.spacing(np.float32(farthest)):.2g} m; are these '
-            'UTM coordinates? convert_dataset --origin moves the origin'
-        )
     poses = torch.from_numpy(dataset.poses)
     seen = triangulate_seen_points(dataset)
     if len(seen) < _ENOUGH_POINTS:

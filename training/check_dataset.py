@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from posemap_ros.check import check_dataset, is_content
 from posemap_ros.check.report import make_report
-from posemap_ros.dataset import DatasetError, PosedImages, open_dataset
-from posemap_ros.dataset.open_dataset import part_names
+from posemap_ros.check.split import judge_training
+from posemap_ros.dataset import PosedImages, open_dataset
+from posemap_ros.dataset.open_dataset import part_names, select_part
 from posemap_ros.support.command_line import add_data_arguments, run_stage
 from posemap_ros.support.progress import progress_bar
 
@@ -38,7 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         nonlocal content
         dataset = open_dataset(arguments.data, kind=arguments.format)
+        training = select_part(dataset, 'train')
         checked = check_dataset(dataset, split_of(dataset), progress_bar)
+        checked = replace(checked, findings=[*judge_training(training), *checked.findings])
         for finding in checked.findings:
             print(finding)
         page = arguments.html or arguments.data / 'check.html'
@@ -51,19 +55,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def split_of(dataset: PosedImages) -> tuple[list[int], list[int]] | None:
-    """Indices of training and test frames, if the dataset is divided; see `part_names`."""
-    parts = [part_names(dataset, part) for part in ('train', 'test')]
-    if not all(parts):
-        return None
+    """Indices of training and test frames, if the dataset is divided; see `part_names`.
+
+    Raises `DatasetError` if a part names what is no frame.
+    """
     index = {name: i for i, name in enumerate(dataset.names)}
-    unknown = [name for part in parts for name in part if name not in index]
-    if unknown:
-        raise DatasetError(
-            f'{dataset.root}: the split names {unknown[0]!r}, which is not a frame of the data; '
-            f'names are like {dataset.names[0]!r}'
-        )
-    train, test = ([index[name] for name in part] for part in parts)
-    return train, test
+    train, test = (
+        [index[name] for name in select_part(dataset, part).names] for part in ('train', 'test')
+    )
+    divided = all(part_names(dataset, part) for part in ('train', 'test'))
+    return (train, test) if divided else None
 
 
 if __name__ == '__main__':

@@ -1,4 +1,6 @@
-"""How far test frames are from training frames, and whether their split flatters."""
+"""Whether there are frames to train on, how far test frames are from them, and whether the split
+flatters.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.timeline import Timeline
+from posemap_ros.dataset import DatasetError, PosedImages, check_trainable
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 
 _NEIGHBOUR_SHARE = 0.2  # of test frames with the next frame in the training set
@@ -64,3 +67,12 @@ def judge_split(split: Split | None) -> Finding:
             'split_dataset splits by blocks with margins, or by whole drives',
         )
     return Finding('split', 'ok', text)
+
+
+def judge_training(training: PosedImages) -> list[Finding]:
+    """What build_environment would refuse the training frames for, if it would."""
+    try:
+        check_trainable(training)
+    except DatasetError as error:
+        return [Finding('training frames', 'fault', str(error))]
+    return []

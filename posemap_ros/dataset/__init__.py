@@ -3,6 +3,7 @@
 from posemap_ros.dataset.errors import DatasetError, ImageError
 from posemap_ros.dataset.open_dataset import READERS, open_dataset, open_part
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+from posemap_ros.dataset.trainable import check_trainable
 from posemap_ros.dataset.transforms_json import write_transforms_json
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'ImageError',
     'PosedFrame',
     'PosedImages',
+    'check_trainable',
     'open_dataset',
     'open_part',
     'write_transforms_json',

@@ -78,7 +78,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, str, np.ndarray]]:
         if not line().startswith('NVM_V3'):
             raise DatasetError(f'{path}: not a VisualSFM model: it does not begin with NVM_V3')
         count = line().strip()
-        if not count.isdigit() or int(count) == 0:
+        if not count.isdecimal() or int(count) == 0:
             raise DatasetError(f'{path}: the number of images is {count[:20]!r}')
         for index in range(int(count)):
             where = f'{path}: image {index}'

@@ -92,6 +92,9 @@ def _load(path: Path) -> pycolmap.Reconstruction:
             f'{path}: COLMAP models are read by pycolmap, which is not installed: '
             'pip install pycolmap'
         ) from None
+    for file in path.glob('*.*'):
+        if file.suffix in ('.bin', '.txt') and not file.is_file():
+            raise DatasetError(f'{file} is a pipe or a folder, not a file')
     try:
         return pycolmap.Reconstruction(path)
     except (ValueError, IndexError, RuntimeError, MemoryError) as error:

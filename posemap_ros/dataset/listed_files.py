@@ -7,22 +7,21 @@ from pathlib import Path, PurePosixPath
 
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.posed_images import PosedFrame
+from posemap_ros.support.untrusted import FileRefused, read_text
 
-# 10,000 frames with all their intrinsics take 10 MB.
-_LARGEST_TEXT = 256 * 2**20
+# 60,000 frames with all their intrinsics.
+LARGEST_TEXT = 64 * 2**20
 _logger = logging.getLogger(__name__)
 
 
 def read_listing(path: Path) -> str:
     """The content of a text file that lists frames. Raises `DatasetError`."""
     try:
-        if path.stat().st_size > _LARGEST_TEXT:
-            raise DatasetError(f'{path}: no list of frames has {_LARGEST_TEXT >> 20} MB')
-        text = path.read_text(encoding='utf-8-sig')
+        text = read_text(path, LARGEST_TEXT)
     except OSError as error:
         raise DatasetError(f'{path}: cannot be read: {error.strerror}') from None
-    except UnicodeDecodeError:
-        raise DatasetError(f'{path}: not a text file') from None
+    except FileRefused as error:
+        raise DatasetError(str(error)) from None
     if not text.strip():
         raise DatasetError(f'{path}: the file is empty')
     return text

@@ -45,7 +45,12 @@ def open_part(
     those that the dataset's authors meant, if they said; else all. Raises `DatasetError`.
     """
     dataset = open_dataset(root, split, kind)
-    return dataset if split else dataset.select(part_names(dataset, part) or dataset.names)
+    return dataset if split else select_part(dataset, part)
+
+
+def select_part(dataset: PosedImages, part: str) -> PosedImages:
+    """The frames to use as 'train' or as 'test', see `open_part`."""
+    return dataset.select(part_names(dataset, part) or dataset.names)
 
 
 def part_names(dataset: PosedImages, part: str) -> Sequence[str]:

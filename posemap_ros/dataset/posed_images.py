@@ -41,7 +41,8 @@ class PosedImages:
         parts: the division that the dataset comes with, if any: names of frames by 'train' and
             'test'.
 
-    Raises `DatasetError` if there is no frame, or two of the same name.
+    Raises `DatasetError` if there is no frame, or two of the same name, or one that no list can
+    hold.
     """
 
     root: Path
@@ -68,6 +69,10 @@ class PosedImages:
         twice = [name for name, n in Counter(f.name for f in self.frames).items() if n > 1]
         if twice:
             raise DatasetError(f'{self.root}: {some(twice, "frame name")} more than once')
+        if odd := next((name for name in self.names if not name.isprintable()), None):
+            raise DatasetError(
+                f'{self.root}: {odd!r} cannot be written in a list; rename the file'
+            )
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -69,7 +69,7 @@ def _read_parts(root: Path, frames: list[PosedFrame]) -> dict[str, tuple[str, ..
     for part, path in (('train', root / 'TrainSplit.txt'), ('test', root / 'TestSplit.txt')):
         if not path.is_file():
             continue
-        numbers = {int(number) for number in re.findall(r'\d+', read_listing(path))}
+        numbers = {int(number) for number in re.findall(r'\d{1,9}', read_listing(path))}
         names = (frame.name for frame in frames if _sequence_number(frame.name) in numbers)
         if names := tuple(names):
             parts[part] = names

@@ -160,8 +160,8 @@ def _read_frame(root: Path, entry: Any, where: str) -> PosedFrame:
         raise DatasetError(f'{where} ({name}) has no "transform_matrix"')
     T = checked_pose(entry['transform_matrix'], f'{where} ({name})') @ _OPENGL_TO_OPENCV
     stamp = entry.get('stamp_ns')
-    if stamp is not None and not isinstance(stamp, int):
-        raise DatasetError(f'{where} ({name}): stamp_ns must be a whole number')
+    if stamp is not None and not (isinstance(stamp, int) and 0 <= stamp < 2**63):
+        raise DatasetError(f'{where} ({name}): stamp_ns must be a whole number of nanoseconds')
     return PosedFrame(name, path, T, stamp)
 
 

@@ -18,8 +18,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from posemap_ros.camera import Camera, InvalidCamera
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
@@ -32,6 +30,7 @@ from posemap_ros.dataset.listed_files import (
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.messages.trajectory import Trajectory
+from posemap_ros.support.untrusted import FileRefused, parse_yaml
 
 _POSES = 'groundtruth.txt'
 _LISTING = 'rgb.txt'
@@ -159,7 +158,7 @@ def _read_camera(root: Path, image: Path) -> Camera:
 
 def _read_calibration(path: Path) -> Camera:
     try:
-        content = yaml.safe_load(read_listing(path))
+        content = parse_yaml(read_listing(path), str(path))
         return Camera.from_camera_info(
             content['image_width'],
             content['image_height'],
@@ -171,9 +170,9 @@ def _read_calibration(path: Path) -> Camera:
         raise DatasetError(f'{path}: {error}') from None
     except DatasetError:
         raise
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DatasetError(f'{path}: not valid YAML: {error}') from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except FileRefused as error:
+        raise DatasetError(str(error)) from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(
             f'{path}: not a calibration as ROS writes it, with image_width, image_height, '
             f'camera_matrix and distortion_coefficients ({error!r})'

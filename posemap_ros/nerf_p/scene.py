@@ -17,7 +17,7 @@ from posemap_ros.support.ranges import Within
 MIN_RADIUS_M = 0.5
 # Of the radius. Closer things are inside the camera's housing, farther ones are the horizon.
 _NEAR, _FAR = 0.05, 100.0
-# Farther than any place reaches in whose coordinates can be computed, see scene_extent.py.
+# Farther than any place reaches in whose coordinates can be computed, see dataset/trainable.py.
 _LARGEST_M = 1e6
 
 

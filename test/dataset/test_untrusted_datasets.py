@@ -1,6 +1,7 @@
 """Datasets from elsewhere: each fault is one sentence, and nothing outside the folder is read."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from test_image_io import jpeg_that_claims, png_that_claims
 from test_open_dataset import write_own, write_seven_scenes
 from test_tum import write_tum
 
-from posemap_ros.dataset import DatasetError, open_dataset
+from posemap_ros.dataset import DatasetError, open_dataset, open_part
 from posemap_ros.dataset.image_io import write_image
 from training.convert_dataset import main as convert
 
@@ -108,7 +109,7 @@ def test_a_file_as_large_as_a_disk_is_not_read(tmp_path):
     write_own(tmp_path)
     with (tmp_path / 'transforms.json').open('r+b') as file:
         file.truncate(10**12)  # of holes, so it takes no space
-    with pytest.raises(DatasetError, match='no list of frames has 256 MB'):
+    with pytest.raises(DatasetError, match='transforms.json has .* MB, and at most 64 MB fit'):
         open_dataset(tmp_path)
     (tmp_path / 'transforms.json').unlink()
     write_seven_scenes(tmp_path, sequences=1)
@@ -117,3 +118,80 @@ def test_a_file_as_large_as_a_disk_is_not_read(tmp_path):
         file.truncate(10**12)
     with pytest.raises(DatasetError, match='color.png: a file of 953674 MB is refused'):
         open_dataset(tmp_path).load(1)
+
+
+@pytest.mark.parametrize(
+    ('write', 'name'),
+    [
+        (write_own, 'transforms.json'),
+        (write_own, 'train.txt'),
+        (write_cambridge, 'reconstruction.nvm'),
+        (write_tum, 'groundtruth.txt'),
+        (write_tum, 'rgb.txt'),
+        (write_colmap, 'sparse/0/images.txt'),
+        (write_colmap, 'sparse/0/points3D.txt'),
+    ],
+)
+def test_pipes_are_not_waited_for(tmp_path, write, name):
+    """Those that are looked for are not there; what else is read is refused."""
+    root = tmp_path / 'freiburg1'
+    if write is not write_tum:
+        root.mkdir()
+    write(root)
+    (root / name).unlink(missing_ok=True)
+    os.mkfifo(root / name)
+    kind = {write_own: 'transforms', write_cambridge: 'cambridge', write_tum: 'tum'}
+    if name in ('train.txt', 'rgb.txt'):  # without them, all frames are meant
+        assert len(open_part(root, 'train'))
+        return
+    with pytest.raises(DatasetError, match=str(root)):
+        open_dataset(root, kind=kind.get(write, 'colmap'))
+
+
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [
+        ('a: &a [1]\nb: *a', 'an alias or a tag'),
+        ('[' * 5000, 'nested more than'),
+        (f'image_width: .inf\nimage_height: 3\ncamera_matrix: {{data: {[1] * 9}}}', ''),
+    ],
+)
+def test_calibrations_do_not_grow(tmp_path, text, fault):
+    write_tum(tmp_path / 'drive')
+    (tmp_path / 'drive' / 'camera.yaml').write_text(text)
+    with pytest.raises(DatasetError, match=f'camera.yaml.*{fault}'):
+        open_dataset(tmp_path / 'drive')
+
+
+def test_names_that_no_list_can_hold_are_refused(tmp_path):
+    write_own(tmp_path)
+    path = first_image(tmp_path)
+    content = (tmp_path / 'transforms.json').read_text()
+    odd = 'images/\x1b[31mred\n.png'
+    path.rename(tmp_path / odd)
+    listed = json.dumps(path.relative_to(tmp_path).as_posix())
+    (tmp_path / 'transforms.json').write_text(content.replace(listed, json.dumps(odd)))
+    with pytest.raises(DatasetError, match=r"'images/\\x1b\[31mred\\n' cannot be written"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize('stamp', [-1, 2**63, 10**400, 0.5])
+def test_stamps_that_are_no_time_are_refused(tmp_path, stamp):
+    write_own(tmp_path)
+    content = json.loads((tmp_path / 'transforms.json').read_text())
+    content['frames'][1]['stamp_ns'] = stamp
+    (tmp_path / 'transforms.json').write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match='frame 1 .*stamp_ns'):
+        open_dataset(tmp_path)
+
+
+def test_numbers_in_other_scripts_and_of_many_digits(tmp_path):
+    (tmp_path / 'a').mkdir()
+    write_cambridge(tmp_path / 'a')
+    path = tmp_path / 'a' / 'reconstruction.nvm'
+    path.write_text('NVM_V3\n\n\u00b2\n', encoding='utf-8')
+    with pytest.raises(DatasetError, match='number of images'):
+        open_dataset(tmp_path / 'a')
+    write_seven_scenes(tmp_path / 'b', sequences=1)
+    (tmp_path / 'b' / 'TrainSplit.txt').write_text('9' * 5000)
+    assert not open_dataset(tmp_path / 'b').parts

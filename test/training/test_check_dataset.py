@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from textured_room import drive, write_room
 
+from posemap_ros.building import prepare_build
+from posemap_ros.dataset import DatasetError
+from posemap_ros.recipe import load_recipe
 from training.check_dataset import main
 
 
@@ -77,5 +80,21 @@ def test_what_is_no_dataset_is_one_sentence(capsys, tmp_path):
 def test_a_split_of_unknown_frames_is_one_sentence(room, capsys, tmp_path):
     root = shutil.copytree(room, tmp_path / 'room')
     (root / 'train.txt').write_text('images/9999')
+    (root / 'test.txt').unlink(missing_ok=True)
     code, printed = check(root, capsys)
-    assert code == 1 and "'images/9999'" in printed.err
+    assert code == 1 and '1 frame (images/9999) is not in the dataset' in printed.err
+    with pytest.raises(DatasetError, match='images/9999'):
+        prepare_build(root, load_recipe('fast'), tmp_path / 'work', device='cpu')
+
+
+def test_what_cannot_be_trained_on_is_a_fault(room, capsys, tmp_path):
+    """As build_environment says it: 19 frames, although there are more."""
+    root = shutil.copytree(room, tmp_path / 'room')
+    (root / 'train.txt').write_text('\n'.join(f'images/{i:04d}' for i in range(19)))
+    (root / 'test.txt').unlink(missing_ok=True)
+    code, printed = check(root, capsys)
+    assert code == 1
+    with pytest.raises(DatasetError, match='19 frames are too few') as refused:
+        prepare_build(root, load_recipe('fast'), tmp_path / 'work', device='cpu')
+    assert f'fault    training frames: {refused.value}\n' in printed.out
+    assert str(refused.value) in (root / 'check.html').read_text()
