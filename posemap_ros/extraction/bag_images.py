@@ -182,13 +182,7 @@ def _read(message: Any, name: str) -> tuple[bytes | None, np.ndarray]:
     if _is_file(message):
         content = bytes(message.data)
         return content, decode_image(content, name)
-    return None, _checked_rgb(message, name)
-
-
-def _checked_rgb(message: Any, name: str) -> np.ndarray:
-    if 'bayer' in getattr(message, 'format', ''):
-        image_size(bytes(message.data[:65536]), name)  # refuses what is too large to decode
-    return to_rgb(message)
+    return None, to_rgb(message)
 
 
 def _small_grey(message: Any, name: str) -> np.ndarray:
@@ -207,7 +201,7 @@ def _small_grey(message: Any, name: str) -> np.ndarray:
         if grey is None:
             raise ImageError(f'{name}: the image is damaged or cut short')
     else:
-        grey = cv2.cvtColor(_checked_rgb(message, name), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(to_rgb(message), cv2.COLOR_RGB2GRAY)
     shrink = grey.shape[1] // _LOOK_WIDTH
     if shrink < 2:
         return grey

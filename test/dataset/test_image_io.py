@@ -1,4 +1,5 @@
 import errno
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_image(tmp_path / 'nothing.jpg')
     with pytest.raises(ImageError, match='directory'):
         read_image(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'image.jpg')
+    with pytest.raises(ImageError, match='image.jpg: not a file, but .*a pipe'):
+        read_image(tmp_path / 'image.jpg')
 
 
 def test_a_full_disk_leaves_the_old_image(tmp_path, monkeypatch):
