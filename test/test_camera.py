@@ -133,6 +133,47 @@ def test_useless_camera_info(K, word):
         Camera.from_camera_info(640, 480, K)
 
 
+IDENTITY = [1.0, 0, 0, 0, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ('K', 'word'),
+    [
+        (IDENTITY, 'fx = 1, .*640x480 pixels.*it would see 180 x 180 deg.*calibrate'),
+        ([0.8, 0, 0.5, 0, 1.1, 0.5, 0, 0, 1], 'fx = 0.8.*must be in pixels'),
+        ([1e7, 0, 320, 0, 1e7, 240, 0, 0, 1], 'fx = 1e[+]07.*deg'),
+        ([1e308, 0, 320, 0, 1e308, 240, 0, 0, 1], 'fx = 1e[+]308'),
+        ([1e5, 0, 320, 0, 500, 240, 0, 0, 1], 'pixels would be 0.005 times as wide as high'),
+        ([500, 0, 1e9, 0, 500, 240, 0, 0, 1], 'centre'),
+        ([500, 0, math.nan, 0, 500, 240, 0, 0, 1], 'cx must be finite'),
+        ([500, math.nan, 320, 0, 500, 240, 0, 0, 1], 'skew'),
+    ],
+)
+def test_what_is_of_no_real_camera_is_refused(K, word):
+    with pytest.raises(InvalidCamera, match=word):
+        Camera.from_camera_info(640, 480, K)
+
+
+@pytest.mark.parametrize(
+    ('size', 'focal', 'centre'),
+    [
+        ((640, 480), (525, 520), (318, 243)),  # a depth camera's
+        ((1280, 720), (330, 330), (640, 360)),  # a fisheye of 220 degrees
+        ((4000, 3000), (40_000, 40_000), (2000, 1500)),  # a telescope
+        ((640, 60), (525, 130), (318, 30)),  # every fourth row, cropped
+        ((160, 120), (525, 525), (-300, 420)),  # cropped by who changes K instead of the region
+    ],
+)
+def test_unusual_cameras_are_taken(size, focal, centre):
+    K = [focal[0], 0, centre[0], 0, focal[1], centre[1], 0, 0, 1]
+    assert Camera.from_camera_info(*size, K).fx == focal[0]
+
+
+def test_a_long_list_of_coefficients_is_refused():
+    with pytest.raises(InvalidCamera, match='at most 14 numbers, not 1000'):
+        Camera.from_camera_info(640, 480, [500, 0, 320, 0, 500, 240, 0, 0, 1], '', [0.0] * 1000)
+
+
 # --- geometry
 
 
@@ -255,6 +296,38 @@ def test_the_tables_of_a_very_large_source_stay_small():
     source = Camera(3840, 2160, 2800, 2800, 1920, 1080, 'plumb_bob', PLUMB_BOB)
     adapter = ImageAdapter(source, Camera(320, 240, 400, 400, 160, 120))
     assert adapter._map_x.size <= 9 * 320 * 240
+
+
+@pytest.mark.parametrize('fx', [1e-300, 1.0, 1e5, 1e7, 1e300])
+@pytest.mark.parametrize('fy', [1.0, 500.0, 1e7])
+def test_the_tables_stay_small_for_whatever_camera(fx, fy, monkeypatch):
+    """Datasets may hold such cameras, too: nothing larger than the tables' bound is made."""
+    target = Camera(32, 24, 30, 30, 16, 12)
+    made = []
+    undistort = cv2.initUndistortRectifyMap
+    monkeypatch.setattr(
+        cv2, 'initUndistortRectifyMap', lambda *args: made.append(args[4]) or undistort(*args)
+    )
+    try:
+        ImageAdapter(Camera(640, 480, fx, fy, 320, 240), target)
+    except CameraMismatch:
+        pass
+    [(width, height)] = made
+    assert width * height <= 9 * 32 * 24
+
+
+@pytest.mark.parametrize(
+    ('model', 'D'),
+    [
+        ('plumb_bob', (-5.0, 0, 0, 0)),
+        ('plumb_bob', (1e308, -1e308, 1e308, 0)),
+        ('rational_polynomial', (0, 0, 0, 0, 0, -1e300, 1e300, 0)),
+        ('equidistant', (-1.0, 1e300, -1e308, 0)),
+    ],
+)
+def test_a_distortion_that_folds_back_inside_the_image_is_refused(model, D):
+    with pytest.raises(CameraMismatch, match='sees only.*calibrate'):
+        ImageAdapter(with_lens(PINHOLE, (model, D)), PINHOLE)
 
 
 def test_same_camera_leaves_the_image_alone():

@@ -40,6 +40,7 @@ def camera_of(info: CameraInfo, rectified: bool = False) -> Camera:
             cy=camera.cy - region.y_offset,
         )
     # Zero and one both mean that pixels are not binned.
-    return camera.resized(
-        camera.width // max(1, info.binning_x), camera.height // max(1, info.binning_y)
-    )
+    columns, rows = camera.width // max(1, info.binning_x), camera.height // max(1, info.binning_y)
+    if not columns or not rows:
+        raise InvalidCamera('the binning of the CameraInfo leaves no pixel of the image')
+    return camera.resized(columns, rows)

@@ -52,3 +52,22 @@ def test_a_region_outside_the_image_is_refused():
 def test_an_uncalibrated_camera_is_refused():
     with pytest.raises(InvalidCamera, match='not calibrated'):
         camera_of(info(k=[0.0] * 9))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'binning_x': 2**32 - 1},
+        {'binning_y': 481},
+        {'x_offset': 2**32 - 1, 'region': (2**32 - 1, 2**32 - 1)},
+        {'width': 0},
+    ],
+)
+def test_extreme_binning_and_regions_are_refused(changes):
+    with pytest.raises(InvalidCamera, match='binning|region|width'):
+        camera_of(info(**changes))
+
+
+def test_P_is_looked_at_like_K():
+    with pytest.raises(InvalidCamera, match='fx = 0.8.*K and P must be in pixels'):
+        camera_of(info(p=[0.8, 0, 0.5, 0, 0, 0.8, 0.5, 0, 0, 0, 1, 0]), rectified=True)
