@@ -26,6 +26,14 @@ from transforms3d.quaternions import mat2quat, quat2mat
 LOST_COVARIANCE = 9999.0 * np.eye(6)
 # A variance of zero tells a filter that the pose is perfect.
 _SMALLEST_VARIANCE = 1e-9
+# Of a squared quaternion, as tf2 has it.
+_UNIT_TOLERANCE = 0.01
+# A quarter of the way around the Earth: no transform of a robot is longer.
+_FARTHEST_METRES = 1e7
+
+
+class InvalidTransform(ValueError):
+    """A transform message that is no rigid transform."""
 
 
 def is_pose(T: np.ndarray) -> bool:
@@ -70,11 +78,27 @@ def transform_stamped(T: np.ndarray, parent: str, child: str, stamp: Time) -> Tr
 
 
 def matrix(transform: Transform) -> np.ndarray:
-    """[4, 4] float64 of a transform message."""
+    """[4, 4] float64 of a transform message.
+
+    Raises `InvalidTransform` for what places nothing anywhere: poses that follow from it would be
+    NaN, or of no use.
+    """
     t, q = transform.translation, transform.rotation
+    translation, quaternion = np.array([t.x, t.y, t.z]), np.array([q.w, q.x, q.y, q.z])
+    if not np.all(np.abs(translation) <= _FARTHEST_METRES):  # false for NaN, too
+        raise InvalidTransform(
+            f'a transform has the translation ({t.x:g}, {t.y:g}, {t.z:g}), which is not finite or '
+            f'farther than {_FARTHEST_METRES:g} m'
+        )
+    with np.errstate(over='ignore'):
+        if not abs(np.sum(quaternion**2) - 1) <= _UNIT_TOLERANCE:
+            raise InvalidTransform(
+                f'a transform has the quaternion ({q.x:g}, {q.y:g}, {q.z:g}, {q.w:g}), which is '
+                'not of length one'
+            )
     T = np.eye(4)
-    T[:3, :3] = quat2mat((q.w, q.x, q.y, q.z))
-    T[:3, 3] = t.x, t.y, t.z
+    T[:3, :3] = quat2mat(quaternion)
+    T[:3, 3] = translation
     return T
 
 

@@ -1,7 +1,11 @@
 """Poses as messages."""
 
+import math
+
 import numpy as np
+import pytest
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Quaternion, Transform, Vector3
 from std_msgs.msg import Header
 
 from posemap_ros.messages.image_message import to_rgb
@@ -29,6 +33,38 @@ def test_transform_goes_there_and_back():
         5,
     )
     np.testing.assert_allclose(messages.matrix(message.transform), QUARTER, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('translation', 'rotation', 'word'),
+    [
+        ((math.nan, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), 'translation'),
+        ((0.0, -math.inf, 0.0), (0.0, 0.0, 0.0, 1.0), 'translation'),
+        ((0.0, 0.0, 1e308), (0.0, 0.0, 0.0, 1.0), 'translation.*1e[+]308'),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), 'quaternion'),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.1), 'quaternion.*1.1.*length one'),
+        ((0.0, 0.0, 0.0), (0.0, math.nan, 0.0, 1.0), 'quaternion'),
+        ((0.0, 0.0, 0.0), (1e308, 1e308, 0.0, 0.0), 'quaternion'),
+    ],
+)
+def test_what_is_no_transform_is_refused(translation, rotation, word):
+    x, y, z = translation
+    message = Transform(translation=Vector3(x=x, y=y, z=z))
+    for name, value in zip('xyzw', rotation):
+        setattr(message.rotation, name, value)
+    with pytest.raises(messages.InvalidTransform, match=word):
+        messages.matrix(message)
+
+
+def test_a_quaternion_that_is_nearly_of_length_one_gives_a_rotation():
+    R = messages.matrix(Transform(rotation=Quaternion(z=0.6, w=0.802)))[:3, :3]
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-12)
+
+
+def test_stamps_of_any_kind_are_numbers():
+    assert messages.nanoseconds(Time(sec=5, nanosec=7)) == 5_000_000_007
+    assert messages.nanoseconds(Time(sec=-1, nanosec=1)) == -999_999_999
+    assert messages.nanoseconds(Time(sec=-(2**31), nanosec=2**32 - 1)) < 0
 
 
 def test_nearly_a_rotation_gives_a_unit_quaternion():
