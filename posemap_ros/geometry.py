@@ -2,13 +2,15 @@
 
 A pose ``T_world_cam`` is a 4x4 matrix that takes points of the camera's optical frame (x right, y
 down, z forward, metres) to the world. Every function takes any leading batch shape.
+
+roma is imported where it is called: it takes longer than all of the localizer, which needs none of
+these functions at run time.
 """
 
 from __future__ import annotations
 
 import math
 
-import roma
 import torch
 from torch import Tensor
 
@@ -18,6 +20,8 @@ def project_to_so3(matrix: Tensor) -> Tensor:
 
     The determinant is corrected: a plain SVD projection, as in DFNet, can return a reflection.
     """
+    import roma
+
     return roma.special_procrustes(matrix)
 
 
@@ -49,6 +53,8 @@ def rotation_error_deg(pose_a: Tensor, pose_b: Tensor) -> Tensor:
     """Angle [...] between the rotations of two poses [..., 4, 4], in degrees, exact near 0 and
     180.
     """
+    import roma
+
     angle = roma.rotmat_geodesic_distance(pose_a[..., :3, :3], pose_b[..., :3, :3])
     return torch.rad2deg(angle)
 
@@ -61,6 +67,8 @@ def perturb_poses(
     The camera moves by up to ``max_translation_m`` along each world axis and turns by up to
     ``max_rotation_deg`` about each of its own axes, both uniformly.
     """
+    import roma
+
     shape = (poses.shape[0], 3)
     shift = (2 * torch.rand(shape, generator=generator) - 1) * max_translation_m
     angles = (2 * torch.rand(shape, generator=generator) - 1) * math.radians(max_rotation_deg)
