@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from posemap_ros.aprnet.network import network_input
 from posemap_ros.camera import Camera, ImageAdapter
-from posemap_ros.environment import Environment
+from posemap_ros.environment import Environment, InvalidEnvironment
+from posemap_ros.inference.runtime import Infer, choose_runtime
+from posemap_ros.inference.solve import PoseSolver
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.pseudo_colour import PseudoColour
 from posemap_ros.support.device import choose_device
-from posemap_ros.support.memory import keep_freed_memory
 
 # No pose is surer than this, whatever the network says: half a centimetre and a quarter of a
 # degree.
@@ -35,7 +35,7 @@ class Estimate:
         np.ndarray
     )  # [6, 6] of x, y, z (m^2) and rotations about x, y, z (rad^2), fixed map axes
     inference_ms: float
-    descriptor: np.ndarray  # [D] float32, unit length: images that look alike have alike ones
+    descriptor: np.ndarray  # [D] float32, unit length: products tell how alike images look
 
     @property
     def sigma_translation_m(self) -> float:
@@ -48,6 +48,15 @@ class Estimate:
         return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]) / 3.0)))
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """One revision, ready to run; replaced as a whole."""
+
+    environment: Environment
+    infer: Infer
+    solve: PoseSolver
+
+
 class Localizer:
     """APRNet of one environment, ready to run. Safe to call from several threads.
 
@@ -55,6 +64,8 @@ class Localizer:
         environment: the environment folder.
         device: 'auto' (CUDA if there is one), 'cpu', 'cuda', 'cuda:1', ...
         revision: of the environment; None is the newest, 0 the base.
+        threads: that the network may use on a CPU. 0 is half of the cores that this process may
+            use, at most four: with all of them one other busy process makes each image wait.
 
     Raises:
         InvalidEnvironment: the folder cannot be used.
@@ -62,14 +73,22 @@ class Localizer:
     """
 
     def __init__(
-        self, environment: Path | str, device: str = 'auto', revision: int | None = None
+        self,
+        environment: Path | str,
+        device: str = 'auto',
+        revision: int | None = None,
+        threads: int = 0,
     ) -> None:
-        keep_freed_memory()
         self.device = choose_device(device)
-        self.environment = Environment.load(environment, revision)
-        self._net = self.environment.load_aprnet(self.device)
+        self._runtime = choose_runtime(self.device, threads)
+        self._loaded = self._load(Path(environment), revision)
         self._nerf: NeRFP | None = None
         self._adapters: dict[Camera, ImageAdapter] = {}
+
+    @property
+    def environment(self) -> Environment:
+        """The environment, with the revision in use."""
+        return self._loaded.environment
 
     @property
     def revision(self) -> int:
@@ -81,11 +100,23 @@ class Localizer:
         """APRNet's input camera."""
         return self.environment.network_camera
 
+    @property
+    def runtime(self) -> str:
+        """What executes the network, with its version."""
+        return self._runtime.name
+
     def load_revision(self, number: int) -> None:
-        """Switch to another revision; images in flight finish with the old weights."""
-        environment = Environment.load(self.environment.path, number)
-        net = environment.load_aprnet(self.device)
-        self.environment, self._net = environment, net
+        """Switch to another revision; images in flight finish with the old weights.
+
+        Raises:
+            InvalidEnvironment: the folder cannot be used, or is for another camera by now.
+        """
+        loaded = self._load(self.environment.path, number)
+        if loaded.environment.network_camera != self.network_camera:
+            raise InvalidEnvironment(
+                f'{self.environment.path} was built anew, for another camera: start again'
+            )
+        self._loaded = loaded
 
     def prepare(self, image: np.ndarray, camera: Camera) -> np.ndarray:
         """An image uint8 RGB [H, W, 3] of ``camera`` as the network's camera would have taken it.
@@ -112,16 +143,9 @@ class Localizer:
     def estimate(self, prepared: np.ndarray) -> Estimate:
         """Estimate the pose of an image that `prepare` gave."""
         start = time.perf_counter()
-        net = self._net  # another thread may load a revision meanwhile
-        pixels = torch.from_numpy(prepared[None])
-        with torch.inference_mode():
-            images = network_input(pixels.to(self.device), self.network_camera)
-            deep = net.backbone(images)[1]
-            predicted = net.pose(deep)
-            descriptor = net.descriptor(deep)[0].cpu().numpy()
-            pose = predicted.T_world_cam[0].double().cpu().numpy()
-            sigma = predicted.log_sigma[0].double().exp().cpu().numpy()
-        sigma = sigma * self.environment.spread_scale
+        loaded = self._loaded  # another thread may load a revision meanwhile
+        pose, log_sigma, descriptor = loaded.solve(loaded.infer(prepared))
+        sigma = np.exp(log_sigma) * loaded.environment.spread_scale
         sigma = np.clip(sigma, (MIN_SIGMA_M, MIN_SIGMA_RAD), (MAX_SIGMA_M, MAX_SIGMA_RAD))
         covariance = np.diag(np.repeat(sigma**2, 3))
         return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start), descriptor)
@@ -141,3 +165,8 @@ class Localizer:
             colours = PseudoColour(features)(features)
         size = (camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE)
         return colours.reshape(*size, 3).repeat(POSEMAP_STRIDE, 0).repeat(POSEMAP_STRIDE, 1)
+
+    def _load(self, path: Path, revision: int | None) -> _Loaded:
+        environment = Environment.load(path, revision)
+        net = environment.load_aprnet(self.device)
+        return _Loaded(environment, self._runtime.compile(net), PoseSolver(net))

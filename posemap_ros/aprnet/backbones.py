@@ -127,6 +127,7 @@ class _SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         pads = []
         for size, stride, kernel in zip(x.shape[:1:-1], self.stride[::-1], self.kernel_size[::-1]):
+            size = int(size)  # a tensor while being traced, where it shall become a constant
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [total // 2, total - total // 2]
         if len(set(pads)) > 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import roma
 import torch
 from torch import Tensor, nn
 
@@ -38,11 +37,15 @@ class PooledHead(nn.Module):
 
     def forward(self, features: Tensor) -> HeadOutput:
         """Features [B, C, h, w] -> pose."""
-        pooled = nn.functional.max_pool2d(features, 2).mean((2, 3))
+        pooled = self.pool(features)
         out = self.pose(pooled)
         rotation = project_to_so3(out[:, :9].reshape(-1, 3, 3) + torch.eye(3, device=out.device))
         pose = make_pose(rotation, out[:, 9:] * self.radius_m)
         return HeadOutput(pose, self.spread(pooled.detach()))
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Features [B, C, h, w] -> [B, C]."""
+        return nn.functional.max_pool2d(features, 2).mean((2, 3))
 
 
 class ScenePointHead(nn.Module):
@@ -78,12 +81,9 @@ class ScenePointHead(nn.Module):
 
     def forward(self, features: Tensor) -> HeadOutput:
         """Features [B, C, h, w] on the grid of the head's rays -> pose."""
-        x = self.context(features)
-        x = x + self.globe(x.mean((2, 3)))[:, :, None, None]
-        out = self.cells(x.relu()).flatten(2).transpose(1, 2)  # [B, N, 5]
-        points = out[..., :3] * self.radius_m
-        depths = torch.exp(out[..., 3].clamp(-4.0, 4.0)) * self.radius_m
-        weights = torch.softmax(out[..., 4], dim=-1)
+        import roma  # here, see posemap_ros.geometry
+
+        points, depths, weights, context = self.cell_points(features)
         in_camera = depths[..., None] * self.rays
         rotation, translation = roma.rigid_points_registration(in_camera, points, weights)
         pose = make_pose(rotation, translation)
@@ -91,8 +91,19 @@ class ScenePointHead(nn.Module):
         residual = points - (in_camera @ rotation.transpose(1, 2) + translation[:, None])
         rms = (weights * residual.square().sum(-1)).sum(-1, keepdim=True).clamp_min(1e-10).sqrt()
         evenness = (weights.square().sum(-1, keepdim=True)).reciprocal()
-        evidence = torch.cat([x.mean((2, 3)), rms.log(), evenness.log()], dim=-1).detach()
+        evidence = torch.cat([context, rms.log(), evenness.log()], dim=-1).detach()
         return HeadOutput(pose, self.spread(evidence), points, depths)
+
+    def cell_points(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features [B, C, h, w] -> what the N cells say: scene points [B, N, 3] and depths [B, N]
+        in metres, weights [B, N] that sum to 1; and the context [B, hidden] of all cells.
+        """
+        x = self.context(features)
+        x = x + self.globe(x.mean((2, 3)))[:, :, None, None]
+        out = self.cells(x.relu()).float().flatten(2).transpose(1, 2)  # [B, N, 5]
+        points = out[..., :3] * self.radius_m
+        depths = torch.exp(out[..., 3].clamp(-4.0, 4.0)) * self.radius_m
+        return points, depths, torch.softmax(out[..., 4], dim=-1), x.mean((2, 3))
 
 
 HEADS = {'pooled': PooledHead, 'scene_points': ScenePointHead}

@@ -15,8 +15,6 @@ from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.nerf_p.scene import SceneFrame
 
 FEATURE_CHANNELS = 128
-# Rows and columns of the grid over which deep features are averaged to a descriptor.
-DESCRIPTOR_CELLS = (1, 2)
 
 
 @dataclass
@@ -94,12 +92,14 @@ class APRNet(nn.Module):
         return Prediction(self.T_world_scene @ out.T_scene_cam, out.log_sigma, points, out.depths)
 
     def descriptor(self, deep: Tensor) -> Tensor:
-        """The backbone's deep features [B, C, h, w] -> global descriptors [B, D] of unit length.
+        """The backbone's deep features [B, C, h, w] -> global descriptors [B, 2 C] of unit length.
 
-        Their products are the higher, the more two images look alike.
+        Their products are the higher, the more two images look alike. Means of the left and the
+        right half of the image, which ranked the nearest photos as well as finer grids, maxima,
+        powers, and the head's own features, and better than the map as a whole.
         """
-        pooled = F.adaptive_avg_pool2d(deep.relu(), DESCRIPTOR_CELLS).flatten(1)
-        return F.normalize(pooled, dim=1)
+        halves = [half.mean((2, 3)) for half in deep.chunk(2, dim=3)]
+        return F.normalize(torch.cat(halves, dim=1), dim=1)
 
     def features(
         self, taps: list[Tensor], window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
