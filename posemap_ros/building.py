@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
+from posemap_ros.aprnet.backbones import BACKBONES
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import predict, train_aprnet
@@ -40,10 +40,14 @@ from posemap_ros.support.files import atomic_write, check_folder_is_free
 from posemap_ros.support.memory import keep_freed_memory
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
+from posemap_ros.support.untrusted import FileRefused, dump_yaml, read_yaml
+from posemap_ros.training_loop import InvalidCheckpoint
+
+_LARGEST_SCENE = 64 << 10  # bytes
 
 
 class FolderInUse(ValueError):
-    """The folder for the environment holds something already."""
+    """The folder for the environment holds something already, or another process works there."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,13 @@ class Build:
             frames = self.dataset.frames[: -self.held_out]
             scene = measure_scene(replace(self.dataset, frames=frames))
             with atomic_write(path) as temporary:
-                temporary.write_text(yaml.safe_dump(scene.to_dict()))
-        return SceneFrame.from_dict(yaml.safe_load(path.read_text()))
+                temporary.write_text(dump_yaml(scene.to_dict()))
+        try:
+            return SceneFrame.from_dict(read_yaml(path, _LARGEST_SCENE))
+        except (FileRefused, KeyError, TypeError, ValueError) as error:
+            raise InvalidCheckpoint(
+                f'{path} is damaged ({error}): remove it, and it is measured again'
+            ) from error
 
     @property
     def nerf_camera(self) -> Camera:
@@ -177,6 +186,11 @@ def prepare_build(
     if is_first():
         print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
     return Build(dataset, recipe, work, choose_device(device), backbone_weights)
+
+
+def check_weights(build: Build) -> None:
+    """Load the backbone's ImageNet weights: a fault shows before NeRF-P has trained for hours."""
+    BACKBONES[build.recipe.aprnet.backbone]().load_imagenet(build.backbone_weights)
 
 
 @out_of_memory_means('lower nerf_p.rays_per_step or nerf_p.image_height in the recipe')
@@ -273,6 +287,7 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
         raise FolderInUse(
             f'{out} is not empty: give another --out, or --overwrite to replace it'
         ) from None
+    check_weights(build)
     with watch.section('NeRF-P'):
         nerf, nerf_figures = train_nerf_p(build)
     with watch.section('APRNet'):

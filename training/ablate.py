@@ -22,7 +22,7 @@ from posemap_ros.evaluation.retrieval import retrieve_poses
 from posemap_ros.evaluation.uncertainty import calibration
 from posemap_ros.localizer import Localizer
 from posemap_ros.recipe import load_recipe
-from posemap_ros.support.command_line import add_training_arguments, run_stage
+from posemap_ros.support.command_line import SEED, add_training_arguments, number, run_stage
 from posemap_ros.support.files import atomic_write
 from posemap_ros.training.align import align_on_dataset
 from posemap_ros.training.evaluate import localize_all
@@ -53,9 +53,7 @@ class Ablation:
         self.out: Path = arguments.out
         for folder in ('environments', 'results'):
             (self.out / folder).mkdir(parents=True, exist_ok=True)
-        self.test = open_part(
-            arguments.data, 'test', arguments.test_split, kind=arguments.format
-        )
+        self.test = open_part(arguments.data, 'test', arguments.test_split, kind=arguments.format)
         self.aligned_on: frozenset[str] = frozenset()
         if arguments.align_on:
             chosen = open_part(arguments.data, 'test', arguments.align_on, kind=arguments.format)
@@ -149,9 +147,7 @@ class Ablation:
         path = self._path(name)
         return path.exists() and Result.load(path).digest == digest
 
-    def _keep(
-        self, run: Run, name: str, row: str, digest: str, evaluation: Evaluation
-    ) -> None:
+    def _keep(self, run: Run, name: str, row: str, digest: str, evaluation: Evaluation) -> None:
         metres, degrees = evaluation.translation_m, evaluation.rotation_deg
         figures = {
             **calibration(metres, evaluation.sigma_translation_m, 'translation'),
@@ -196,17 +192,17 @@ def main(argv: list[str] | None = None) -> int:
         metavar='NAME',
         help=f'default: {" ".join(VARIANTS)}',
     )
-    add('--seeds', nargs='+', type=int, default=(0, 1, 2), metavar='N', help='default: 0 1 2')
+    add('--seeds', nargs='+', type=SEED, default=(0, 1, 2), metavar='N', help='default: 0 1 2')
     add(
         '--nerf-seed',
-        type=int,
+        type=SEED,
         metavar='N',
         help="all runs share the NeRF-P of this seed (default: each has its own seed's)",
     )
     add(
         '--fractions',
         nargs='+',
-        type=float,
+        type=number(float, 1e-6, 1.0),
         default=(1.0,),
         metavar='SHARE',
         help='of the training frames, such as 1 0.5 0.25 (default: 1)',
@@ -218,7 +214,7 @@ def main(argv: list[str] | None = None) -> int:
         help='names of test frames on whose images each network is aligned afterwards '
         '(pmnet becomes PMNet_ud, dfnet DFNet_dm)',
     )
-    add('--align-steps', type=int, metavar='N', help="default: the recipe's epochs")
+    add('--align-steps', type=number(int, 1), metavar='N', help="default: the recipe's epochs")
     arguments = parser.parse_args(argv)
 
     def work() -> None:

@@ -14,8 +14,9 @@ import numpy as np
 
 from posemap_ros.alignment import AlignmentResult, align_environment
 from posemap_ros.dataset import open_dataset
-from posemap_ros.environment import Environment
-from posemap_ros.support.command_line import add_data_arguments, run_stage
+from posemap_ros.environment import MANIFEST, Environment
+from posemap_ros.support.command_line import SEED, add_data_arguments, number, run_stage
+from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 
@@ -38,7 +39,11 @@ def align_on_dataset(
     watch = watch or Stopwatch()
     with watch.section('reading'):
         dataset = open_dataset(data, split, data_format)
-        camera = Environment.load(environment).network_camera
+        loaded = Environment.load(environment, revision)
+        if loaded.warning:
+            print(loaded.warning, file=sys.stderr)
+        check_writable(loaded.path / MANIFEST)
+        camera = loaded.network_camera
         indices = range(0, len(dataset), every)
         images = np.stack(
             [dataset.load_as(i, camera) for i in progress_bar(indices, 'reading', len(indices))]
@@ -52,7 +57,7 @@ def align_on_dataset(
         return align_environment(
             environment,
             images,
-            revision=revision,
+            revision=loaded.revision,
             seconds=seconds,
             steps=steps,
             device=device,
@@ -74,19 +79,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_data_arguments(parser)
     add('--split', type=Path, metavar='FILE', help='names of the frames to align on')
-    add('--every', type=int, default=1, metavar='N', help='use only every N-th of them')
-    add('--seconds', type=float, metavar='S', help='stop after so long')
+    add('--every', type=number(int, 1), default=1, metavar='N', help='use only every N-th of them')
+    add('--seconds', type=number(float, 0.0), metavar='S', help='stop after so long')
     add(
         '--steps',
-        type=int,
+        type=number(int, 1),
         metavar='N',
         help="stop after so many steps (default: the recipe's epochs)",
     )
-    add('--seed', type=int, default=0)
+    add('--seed', type=SEED, default=0)
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
     arguments = parser.parse_args(argv)
-    if arguments.every < 1:
-        parser.error('--every must be at least 1')
 
     def work() -> None:
         watch = Stopwatch()

@@ -33,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> None:
-        with process_group():
-            build = open_build(arguments)
+        with process_group(), open_build(arguments) as build:
             watch = build_environment(build, arguments.out, overwrite=arguments.overwrite)
             if is_first():
                 if not arguments.keep_work:

@@ -18,6 +18,7 @@ from posemap_ros.check.split import judge_training
 from posemap_ros.dataset import PosedImages, open_dataset
 from posemap_ros.dataset.open_dataset import part_names, select_part
 from posemap_ros.support.command_line import add_data_arguments, run_stage
+from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 
 NOT_CONTENT = 1
@@ -40,12 +41,13 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         nonlocal content
         dataset = open_dataset(arguments.data, kind=arguments.format)
+        page = arguments.html or arguments.data / 'check.html'
+        check_writable(page)
         training = select_part(dataset, 'train')
         checked = check_dataset(dataset, split_of(dataset), progress_bar)
         checked = replace(checked, findings=[*judge_training(training), *checked.findings])
         for finding in checked.findings:
             print(finding)
-        page = arguments.html or arguments.data / 'check.html'
         make_report(checked).write(page)
         print(f'wrote {page}')
         content = is_content(checked.findings)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from posemap_ros.dataset import DatasetError
 from posemap_ros.dataset.convert import convert_dataset
-from posemap_ros.support.command_line import add_data_arguments, run_stage
+from posemap_ros.support.command_line import add_data_arguments, number, run_stage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,12 +22,11 @@ def main(argv: list[str] | None = None) -> int:
     add('--out', type=Path, required=True, metavar='DIR', help='folder to make')
     add(
         '--origin',
-        type=float,
+        type=number(float, -1e9, 1e9),
         nargs=3,
         metavar=('X', 'Y', 'Z'),
         default=(0.0, 0.0, 0.0),
-        help='the point that becomes the origin, in metres, where positions are far from it '
-        '(UTM)',
+        help='the point that becomes the origin, in metres, where positions are far from it (UTM)',
     )
     add('--overwrite', action='store_true', help='replace what the folder holds')
     arguments = parser.parse_args(argv)

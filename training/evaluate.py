@@ -21,10 +21,12 @@ from posemap_ros.evaluation.errors import (
 from posemap_ros.evaluation.retrieval import retrieve_poses
 from posemap_ros.evaluation.tum_format import tells_time, write_tum
 from posemap_ros.localizer import Localizer
-from posemap_ros.support.command_line import add_data_arguments, run_stage
-from posemap_ros.support.files import atomic_write
+from posemap_ros.support.command_line import add_data_arguments, number, run_stage
+from posemap_ros.support.files import atomic_write, check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
+
+ESTIMATED, TRUE = 'estimated.tum', 'true.tum'
 
 
 def evaluate(
@@ -62,13 +64,12 @@ def localize_all(
 
 
 def write_trajectories(folder: Path, evaluation: Evaluation) -> None:
-    """Write estimated.tum and true.tum, for evo."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write estimated.tum and true.tum into a folder, for evo."""
     stamps = [frame.stamp_ns for frame in evaluation.frames]
-    write_tum(folder / 'estimated.tum', evaluation.T_estimated, stamps)
-    write_tum(folder / 'true.tum', evaluation.T_true, stamps)
+    write_tum(folder / ESTIMATED, evaluation.T_estimated, stamps)
+    write_tum(folder / TRUE, evaluation.T_true, stamps)
     time = "the images' stamps" if tells_time(stamps) else "the frames' indices: they lack stamps"
-    print(f'trajectories: {folder}/estimated.tum and true.tum; their times are {time}')
+    print(f'trajectories: {folder / ESTIMATED} and {TRUE}; their times are {time}')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add(
         '--revision',
-        type=int,
+        type=number(int, 0),
         metavar='N',
         help='of the environment (default: the newest; 0: before any alignment)',
     )
@@ -110,11 +111,18 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.report:
             # Not below: who lacks matplotlib should hear of it before the work, not after.
             from posemap_ros.evaluation.report import write_report
+        for path in filter(None, (arguments.json, arguments.report)):
+            check_writable(path)
+        if arguments.trajectories:
+            arguments.trajectories.mkdir(parents=True, exist_ok=True)
+            check_writable(arguments.trajectories / ESTIMATED)
         watch = Stopwatch()
         with watch.section('loading'):
             data, split, kind = arguments.data, arguments.split, arguments.format
             dataset = open_part(data, 'test', split, kind)
             localizer = Localizer(arguments.environment, arguments.device, arguments.revision)
+        if localizer.environment.warning:
+            print(localizer.environment.warning, file=sys.stderr)
         evaluation = localize_all(localizer, dataset, watch)
         summary = evaluation.summary()
         for name, value in summary.items():

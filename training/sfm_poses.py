@@ -19,7 +19,7 @@ from posemap_ros.dataset import DatasetError, PosedFrame, open_dataset, write_tr
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
 from posemap_ros.dataset.open_dataset import is_dataset
 from posemap_ros.extraction.sfm import SfmPoses, structure_from_motion
-from posemap_ros.support.command_line import run_stage
+from posemap_ros.support.command_line import number, run_stage
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 from posemap_ros.support.progress import progress_bar
 
@@ -34,10 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     add('--images', type=Path, required=True, metavar='DIR', help='images, or a dataset')
     add('--out', type=Path, required=True, metavar='DIR', help='folder to make')
     add('--overwrite', action='store_true', help='replace what the folder holds')
-    add('--every', type=int, default=1, metavar='N', help='use only each N-th image')
+    add('--every', type=number(int, 1), default=1, metavar='N', help='use only each N-th image')
     add(
         '--focal',
-        type=float,
+        type=number(float, 1.0, 1e6),
         metavar='PX',
         help='focal length in pixels (default: that of the dataset; of mere images: estimated)',
     )
@@ -57,10 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='take scale and world from the poses of the dataset, such as odometry',
     )
-    add('--threads', type=int, default=2, metavar='N', help='default: %(default)s')
+    add('--threads', type=number(int, 1), default=2, metavar='N', help='default: %(default)s')
     arguments = parser.parse_args(argv)
-    if arguments.every < 1 or arguments.threads < 1:
-        parser.error('--every and --threads must be at least 1')
 
     def work() -> None:
         check_folder_is_free(arguments.out, overwrite=arguments.overwrite)

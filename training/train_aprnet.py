@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from posemap_ros.building import train_aprnet_stage, train_nerf_p
+from posemap_ros.building import check_weights, train_aprnet_stage, train_nerf_p
 from posemap_ros.support.command_line import add_training_arguments, run_stage
 from posemap_ros.support.distributed import is_first, process_group
 from posemap_ros.support.stopwatch import Stopwatch
@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         watch = Stopwatch()
-        with process_group():
-            build = open_build(arguments)
+        with process_group(), open_build(arguments) as build:
+            check_weights(build)
             with watch.section('NeRF-P'):
                 nerf = train_nerf_p(build)[0]
             with watch.section('APRNet'):

@@ -6,17 +6,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
-from posemap_ros.building import Build, prepare_build, train_nerf_p, work_folder
+from posemap_ros.building import Build, FolderInUse, prepare_build, train_nerf_p, work_folder
 from posemap_ros.recipe import load_recipe
 from posemap_ros.support.command_line import add_training_arguments, run_stage
 from posemap_ros.support.distributed import is_first, process_group
+from posemap_ros.support.files import claimed
 from posemap_ros.support.stopwatch import Stopwatch
 
 
-def open_build(arguments: argparse.Namespace) -> Build:
-    """The training run that the shared arguments describe; raises as `prepare_build` does."""
-    return prepare_build(
+@contextmanager
+def open_build(arguments: argparse.Namespace) -> Iterator[Build]:
+    """The training run that the shared arguments describe, in a work folder of its own.
+
+    Raises as `prepare_build` does, and `FolderInUse`.
+    """
+    build = prepare_build(
         arguments.data,
         load_recipe(arguments.recipe),
         work_folder(arguments.out),
@@ -25,6 +33,21 @@ def open_build(arguments: argparse.Namespace) -> Build:
         device=arguments.device,
         backbone_weights=arguments.backbone_weights,
     )
+    with ExitStack() as stack:
+        if is_first():  # for all the processes of one training
+            try:
+                stack.enter_context(claimed(build.work))
+            except BlockingIOError:
+                raise FolderInUse(
+                    f'another training works in {build.work}: wait for it, or give another --out'
+                ) from None
+            stack.callback(_remove_if_empty, build.work)
+        yield build
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def print_figures(figures: dict[str, float]) -> None:
@@ -42,8 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         watch = Stopwatch()
         with process_group():
-            build = open_build(arguments)
-            with watch.section('NeRF-P'):
+            with open_build(arguments) as build, watch.section('NeRF-P'):
                 figures = train_nerf_p(build)[1]
             if is_first():
                 print_figures(figures)

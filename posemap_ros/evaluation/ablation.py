@@ -12,6 +12,7 @@ import numpy as np
 from posemap_ros.evaluation.errors import summarize
 from posemap_ros.evaluation.outliers import farthest
 from posemap_ros.support.files import atomic_write
+from posemap_ros.support.untrusted import read_json
 
 # Columns of the tables: heading, key of `summarize`, factor, format.
 COLUMNS = (
@@ -23,6 +24,8 @@ COLUMNS = (
     ('10 cm 5 deg %', 'recall_10cm_5deg', 100.0, '.0f'),
     ('25 cm 10 deg %', 'recall_25cm_10deg', 100.0, '.0f'),
 )
+
+_LARGEST_RESULT = 64 << 20  # bytes
 
 
 class InvalidResult(ValueError):
@@ -65,7 +68,7 @@ class Result:
             InvalidResult: the file is damaged.
         """
         try:
-            return cls(**json.loads(path.read_text()))
+            return cls(**read_json(path, _LARGEST_RESULT))
         except (ValueError, TypeError) as error:
             raise InvalidResult(
                 f'{path} is damaged ({error}): remove it, and the run is evaluated again'

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from posemap_ros.dataset import READERS
 from posemap_ros.support.files import explain
+from posemap_ros.support.printable import printable
+from posemap_ros.support.ranges import Within
 
 CTRL_C = 130  # the exit code that shells expect of an interrupted program
+_LONGEST_SENTENCE = 2000
+
+Number = TypeVar('Number', int, float)
 
 
 def run_stage(
@@ -32,12 +39,35 @@ def run_stage(
         print(f'{name}: stopped; {when_stopped}', file=sys.stderr)
         return CTRL_C
     except OSError as error:
-        print(f'{name}: {explain(error)}', file=sys.stderr)
-        return 1
+        sentence = explain(error)
     except expected as error:
-        print(f'{name}: {error}', file=sys.stderr)
-        return 1
-    return 0
+        sentence = str(error)
+    else:
+        return 0
+    # Names of files come from elsewhere, and terminals obey what can stand in them.
+    print(f'{name}: {printable(sentence, _LONGEST_SENTENCE)}', file=sys.stderr)
+    return 1
+
+
+def number(kind: type[Number], least: float, most: float = math.inf) -> Callable[[str], Number]:
+    """The `type` of an argument that is a number within a range."""
+
+    def parse(text: str) -> Number:
+        try:
+            value = kind(text)
+        except ValueError:
+            what = 'a whole number' if kind is int else 'a number'
+            raise argparse.ArgumentTypeError(f'{text!r} is not {what}') from None
+        try:
+            Within(least, most).check(value, 'it')
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return value
+
+    return parse
+
+
+SEED = number(int, 0, 2**32 - 1)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

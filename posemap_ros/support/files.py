@@ -48,12 +48,8 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
     """
     path = Path(path)
     check_folder_is_free(path, overwrite=overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + '.partial')
-    temporary.mkdir(exist_ok=True)
-    lock = os.open(temporary, os.O_RDONLY)
-    try:
-        _lock(lock, temporary)
+    with claimed(temporary):
         _empty(temporary)
         try:
             yield temporary
@@ -64,22 +60,42 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+@contextmanager
+def claimed(folder: Path | str) -> Iterator[None]:
+    """Be the only process inside such a block for this folder, which is made if it is missing.
+
+    The system lets go of the claim when the process ends, however it does. Raises BlockingIOError
+    at once if another process has the claim.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, folder)
+        yield
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 @contextmanager
 def locked(folder: Path | str) -> Iterator[None]:
-    """Be the only process inside such a block for this folder; waits for one that is.
-
-    The system lets go of the claim when the process ends, however it does.
-    """
+    """Like `claimed`, for a folder that is there, but waits for who has the claim."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def check_writable(path: Path | str) -> None:
+    """Raise the OSError that `atomic_write` would, before any work is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, 'is a folder, not a file', str(path))
+    _check_files_can_be_made(path.parent)
 
 
 def check_folder_is_free(path: Path | str, *, overwrite: bool = False) -> None:
@@ -91,6 +107,7 @@ def check_folder_is_free(path: Path | str, *, overwrite: bool = False) -> None:
         raise NotADirectoryError(errno.ENOTDIR, 'is a file, not a folder', str(path))
     if path.is_dir() and not overwrite and any(path.iterdir()):
         raise FileExistsError(errno.EEXIST, 'exists and is not empty', str(path))
+    _check_files_can_be_made(next((p for p in path.parents if p.exists()), Path()))
 
 
 def explain(error: OSError) -> str:
@@ -101,6 +118,13 @@ def explain(error: OSError) -> str:
     if error.filename is None:
         return str(error.strerror or error)
     return f'{error.filename}: {error.strerror or error}'
+
+
+def _check_files_can_be_made(folder: Path) -> None:
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def _replace_folder(new: Path, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -19,16 +18,6 @@ class Within:
         if not self.least <= value <= self.most:
             most = '' if self.most == float('inf') else f' and at most {self.most:g}'
             raise ValueError(f'{name} must be at least {self.least:g}{most}, but is {value!r}')
-
-    def parser(self, kind: Callable[[str], float]) -> Callable[[str], float]:
-        """The `type` of an argument of a command line."""
-
-        def parse(text: str) -> float:
-            value = kind(text)
-            self.check(value, 'it')
-            return value
-
-        return parse
 
 
 def check_ranges(values: object) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_environment import make_tiny_dataset
 
+from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
 from training.evaluate import evaluate, main
 
@@ -38,3 +39,32 @@ def test_figures_trajectories_and_report(data, environment, tmp_path, capsys, mo
 def test_a_missing_environment_is_one_sentence(data, tmp_path, capsys):
     assert main(['--environment', str(tmp_path / 'none'), '--data', str(data)]) == 1
     assert 'there is no environment folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'place', 'fault'),
+    [
+        ('--json', 'missing/figures.json', 'missing: No such file or directory'),
+        ('--json', '', 'is a folder, not a file'),
+        ('--report', 'missing/report.html', 'missing: No such file or directory'),
+        ('--trajectories', 'file', 'File exists'),
+        ('--trajectories', 'file/tum', 'Not a directory'),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_first(
+    environment, tmp_path, capsys, option, place, fault
+):
+    """Before the data are even looked at: there are none."""
+    (tmp_path / 'file').touch()
+    arguments = ['--environment', str(environment), '--data', str(tmp_path / 'nowhere')]
+    assert main([*arguments, option, str(tmp_path / place)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('evaluate: ') and fault in error and error.count('\n') == 1
+
+
+def test_a_damaged_revision_is_told(data, environment, capsys):
+    loaded = Environment.load(environment)
+    loaded.add_revision(loaded.load_aprnet(), {})
+    (environment / 'revisions' / '0001' / 'aprnet.safetensors').write_bytes(b'')
+    assert main(['--environment', str(environment), '--data', str(data)]) == 0
+    assert 'until then revision 0 is used' in capsys.readouterr().err
