@@ -1,0 +1,87 @@
+"""Which photos of the map look at what a camera sees, and which of their landmarks it sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.landmarks.landmark_map import LandmarkMap
+
+# A landmark is hardly recognised from a direction that differs more, or from so many times
+# nearer or farther.
+_WIDEST_ANGLE = np.cos(np.radians(60.0))
+_SCALE_CHANGE = 2.5
+
+
+class Visibility:
+    """What can be seen from where, by the photos that saw it.
+
+    Attributes:
+        directions: [L, 3] float32, unit vectors from landmarks to where they were seen from.
+        distances: [L] float32, from how far, metres.
+    """
+
+    def __init__(self, landmarks: LandmarkMap) -> None:
+        self._map = landmarks
+        photo = np.repeat(np.arange(len(landmarks.T_world_cam)), np.diff(landmarks.photo_offsets))
+        seen = landmarks.seen
+        towards = landmarks.T_world_cam[photo, :3, 3] - landmarks.points[seen]
+        length = np.linalg.norm(towards, axis=1)
+        count = np.maximum(np.bincount(seen, minlength=len(landmarks)), 1)
+        directions = np.stack(
+            [
+                np.bincount(seen, weights=towards[:, i] / length, minlength=len(landmarks))
+                for i in range(3)
+            ],
+            axis=1,
+        )
+        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-9)
+        self.directions = directions.astype(np.float32)
+        distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
+        self.distances = np.exp(distances).astype(np.float32)
+        # How far the photos look: what is apart by less shows about the same.
+        self._reach = float(np.median(self.distances))
+
+    def photos_near(self, T_map_cam: np.ndarray, count: int) -> np.ndarray:
+        """Indices of the ``count`` photos whose view is most like that of a pose [4, 4]; fewer
+        where fewer look the same way.
+        """
+        T = self._map.T_world_cam
+        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self._reach
+        cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
+        turn = np.arccos(np.clip(cosine, -1.0, 1.0))
+        apart = np.where(turn < np.radians(75.0), shift + turn, np.inf)
+        count = min(count, len(apart))
+        nearest = np.argpartition(apart, count - 1)[:count]
+        nearest = nearest[np.argsort(apart[nearest], kind='stable')]
+        return nearest[np.isfinite(apart[nearest])]
+
+    def landmarks_of(self, photos: np.ndarray) -> np.ndarray:
+        """Landmarks that these photos see, those that most of them see first."""
+        if not len(photos):
+            return np.empty(0, np.int32)
+        seen = np.concatenate([self._map.seen_by(photo) for photo in photos])
+        landmarks, counts = np.unique(seen, return_counts=True)
+        return landmarks[np.argsort(-counts, kind='stable')]
+
+    def project(
+        self, landmarks: np.ndarray, T_map_cam: np.ndarray, camera: Camera
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where landmarks [m] appear in a camera at a pose.
+
+        Returns:
+            pixels [m, 2], depths [m], and whether each [m] could be recognised from there.
+        """
+        R, centre = T_map_cam[:3, :3], T_map_cam[:3, 3]
+        away = self._map.points[landmarks] - centre
+        in_camera = away @ R
+        z = in_camera[:, 2]
+        length = np.linalg.norm(away, axis=1)
+        with np.errstate(divide='ignore', invalid='ignore'):
+            pixels = in_camera[:, :2] / z[:, None] * (camera.fx, camera.fy)
+            pixels = pixels + (camera.cx, camera.cy)
+            cosine = -np.einsum('ij,ij->i', away, self.directions[landmarks]) / length
+            scale = length / self.distances[landmarks]
+        seen = (z > 0.05) & (cosine > _WIDEST_ANGLE)
+        seen &= (scale < _SCALE_CHANGE) & (scale > 1 / _SCALE_CHANGE)
+        return pixels, z, seen

@@ -1,0 +1,52 @@
+"""Landmarks of the textured room, at their exact places: no mapping stands behind them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from textured_room import CAMERA, SIZE_M, render
+
+from posemap_ros.landmarks.keypoints import make_detector
+from posemap_ros.landmarks.landmark_map import LandmarkMap
+
+
+def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) -> LandmarkMap:
+    """Keypoints of views from poses [P, 4, 4], put on the walls that they lie on."""
+    finder = make_detector(detector)
+    points, descriptors, looks, counts = [], [], [], []
+    for T in poses:
+        image, _ = render(T)
+        found = finder.detect(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), max_keypoints=400)
+        points.append(_on_walls(found.points, T))
+        descriptors.append(found.descriptors)
+        looks.append(look(image))
+        counts.append(len(found))
+    total = sum(counts)
+    return LandmarkMap(
+        np.concatenate(points).astype(np.float32),
+        np.full(total, sigma_m, np.float32),
+        np.concatenate(descriptors),
+        np.asarray(poses, np.float64),
+        np.stack(looks).astype(np.float16),
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.arange(total, dtype=np.int32),
+        CAMERA,
+        detector,
+    )
+
+
+def look(image: np.ndarray) -> np.ndarray:
+    """A global descriptor [192] of unit length: the image, very small."""
+    small = cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    return small / max(float(np.linalg.norm(small)), 1e-6)
+
+
+def _on_walls(pixels: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
+    """Where rays through pixels [n, 2] meet the walls: [n, 3]."""
+    x = (pixels[:, 0] - CAMERA.cx) / CAMERA.fx
+    y = (pixels[:, 1] - CAMERA.cy) / CAMERA.fy
+    rays = np.stack([x, y, np.ones_like(x)], axis=1) @ T_world_cam[:3, :3].T
+    origin = T_world_cam[:3, 3]
+    to_walls = (np.sign(rays) * SIZE_M / 2 - origin) / rays
+    return origin + to_walls.min(axis=1, keepdims=True) * rays
