@@ -32,6 +32,7 @@ setup(
             'launch/*.py',
             'config/*.yaml',
             'config/*.rviz',
+            'config/*.xml',
             'config/training/**/*.yaml',
             'demo/environment/**',
         ),
