@@ -138,7 +138,8 @@ def run(arguments: argparse.Namespace) -> None:
     train = open_part(arguments.data, 'train')
     queries = open_part(arguments.queries or arguments.data, 'test')
     for part in (train, queries):
-        if part.camera.distortion or any(frame.camera for frame in part.frames):
+        one = all(part.camera_of(i) == part.camera for i in range(len(part)))
+        if part.camera.distortion or not one:
             raise DatasetError(
                 f'{part.root}: the reference takes images of one camera without distortion; '
                 'extract_bag and convert_dataset write such'

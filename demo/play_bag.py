@@ -3,7 +3,8 @@
     tools/with_ros python -m demo.play_bag demo/bags/later
 
 Like `ros2 bag play`, which ROS's PyPI wheels lack, except that every stamp is moved to the
-present by one and the same shift: no simulated clock is needed, and stamps still agree.
+present by one and the same shift: no simulated clock is needed, and stamps still agree. At the end
+it prints how many images it has published.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import rclpy
@@ -23,6 +24,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
 
+from demo.covered_and_carried import Entry, covered_and_carried
+from demo.stamps import move_stamps
+
 LATCHED = ('/tf_static',)
 IMAGES = '/camera/image_raw/compressed'
 
@@ -30,14 +34,26 @@ IMAGES = '/camera/image_raw/compressed'
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('bag', type=Path, help='folder of the bag')
-    bag = parser.parse_args(arguments).bag
+    parser.add_argument(
+        '--covered-and-carried',
+        action='store_true',
+        help='cover the camera for a while, and carry the robot off (demo/covered_and_carried.py)',
+    )
+    options = parser.parse_args(arguments)
     rclpy.init()
     try:
         node = Node('bag_player')
-        with AnyReader([bag]) as reader:
+        with AnyReader([options.bag]) as reader:
             publishers = {c.topic: publisher(node, c.topic, c.msgtype) for c in reader.connections}
-            wait_for_listeners(publishers[IMAGES])
-            play(messages(reader), publishers)
+            recording = entries(reader, publishers)
+            if options.covered_and_carried:
+                recording = covered_and_carried(recording)
+            # All of it, so that nothing is left to do while it plays: the machine may be busy.
+            ready = list(recording)
+        wait_for_listeners(publishers.values())
+        play(ready, publishers)
+        print(sum(topic == IMAGES for _, topic, _ in ready), 'images')
+        time.sleep(0.5)  # until the last ones have left
     except (KeyboardInterrupt, ExternalShutdownException):
         sys.exit(130)
     finally:
@@ -45,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def publisher(node: Node, topic: str, kind: str) -> Publisher:
-    qos = QoSProfile(depth=10)
+    # Deep, so that a listener that is slow for a while on a busy machine still gets everything.
+    qos = QoSProfile(depth=500)
     if topic in LATCHED:
         qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
     package, _, name = kind.split('/')
@@ -53,38 +70,33 @@ def publisher(node: Node, topic: str, kind: str) -> Publisher:
         getattr(importlib.import_module(f'{package}.msg'), name), topic, qos)
 
 
-def wait_for_listeners(images: Publisher, timeout: float = 10.0) -> None:
-    """Until somebody wants the images, and a second more for the other topics to be found."""
+def wait_for_listeners(publishers: Iterable[Publisher], timeout: float = 8.0) -> None:
+    """Until somebody wants each topic, as long as may be, and a second more: a listener that the
+    publisher knows may not know the publisher yet.
+    """
     give_up = time.monotonic() + timeout
-    while not images.get_subscription_count() and time.monotonic() < give_up:
+    while time.monotonic() < give_up:
+        if all(publisher.get_subscription_count() for publisher in publishers):
+            break
         time.sleep(0.05)
     time.sleep(1.0)
 
 
-def messages(reader: AnyReader) -> Iterator[tuple[int, str, bytes]]:
-    """When it was recorded (ns), topic and serialized message, in order."""
+def entries(reader: AnyReader, publishers: dict[str, Publisher]) -> Iterator[Entry]:
+    """When it was recorded (ns), topic and message, in order."""
     for connection, recorded, data in reader.messages():
-        yield recorded, connection.topic, bytes(data)
+        kind = publishers[connection.topic].msg_type
+        yield recorded, connection.topic, deserialize_message(bytes(data), kind)
 
 
-def play(recording: Iterator[tuple[int, str, bytes]], publishers: dict[str, Publisher]) -> None:
-    shift = None
-    for recorded, topic, data in recording:
-        message = deserialize_message(data, publishers[topic].msg_type)
-        if shift is None:
-            shift = time.time_ns() - recorded
+def play(recording: list[Entry], publishers: dict[str, Publisher]) -> None:
+    shift = time.time_ns() - recording[0][0]
+    for recorded, topic, message in recording:
         move_stamps(message, shift)
         wait = (recorded + shift - time.time_ns()) * 1e-9
         if wait > 0:
             time.sleep(wait)
         publishers[topic].publish(message)
-
-
-def move_stamps(message, shift: int) -> None:
-    """Add `shift` nanoseconds to the stamps of a message with a header, or of a TFMessage."""
-    for stamped in getattr(message, 'transforms', [message]):
-        stamp = stamped.header.stamp
-        stamp.sec, stamp.nanosec = divmod(stamp.sec * 10 ** 9 + stamp.nanosec + shift, 10 ** 9)
 
 
 if __name__ == '__main__':

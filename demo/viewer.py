@@ -1,22 +1,25 @@
 """Listens to the robot and to the localizer, and compares pose with truth.
 
 The bag's truth is the pose of camera_optical, the localizer's pose is that of base_link, both in
-map: the truth is carried to base_link by the static transforms on /tf_static.
+map: the truth is carried to base_link by the static transforms on /tf_static. The truth is
+published together with its image, so it also tells when that was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseStamped, Transform, Vector3
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.node.messages import matrix as matrix_of_transform
+
+from .stamps import stamp_ns
 
 
 @dataclass(frozen=True)
@@ -38,33 +41,35 @@ class Fix:
         return float(rotation_error_deg(self.T_map_base, self.T_map_base_true))
 
 
+@dataclass
+class Play:
+    """What one play of a drive brought; times in ns."""
+
+    images: int = 0  # that were published
+    fixes: list[Fix] = field(default_factory=list)  # the first pose of each image that has one
+    states: list[tuple[int, str]] = field(default_factory=list)  # when it arrived, and what it was
+    sent: dict[int, int] = field(default_factory=dict)  # stamp of an image: when it was published
+
+
 class Viewer(Node):
-    """Collects the fixes of one play after the other in `fixes`."""
+    """Collects one `play` after the other."""
 
     def __init__(self) -> None:
         super().__init__('demo_viewer')
-        self.fixes: list[Fix] = []
+        self.play = Play()
         self._mount: dict[str, tuple[str, np.ndarray]] = {}  # child: (parent, T_parent_child)
-        self._sent: dict[int, int] = {}  # stamp of an image: when it was published
         self._truth: dict[int, np.ndarray] = {}  # stamp: T_map_optical
-        self._poses: list[tuple[int, int, np.ndarray]] = []  # not yet paired
-        many = QoSProfile(depth=200)
+        self._poses: dict[int, tuple[int, np.ndarray]] = {}  # not yet paired: when it came, pose
+        many = QoSProfile(depth=500)
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(TFMessage, '/tf_static', self._on_static, latched)
-        self.create_subscription(
-            CompressedImage, '/camera/image_raw/compressed', self._on_image, many)
         self.create_subscription(PoseStamped, '/ground_truth/pose', self._on_truth, many)
         self.create_subscription(PoseStamped, '/posemap/pose', self._on_pose, many)
-
-    @property
-    def images(self) -> int:
-        """How many images were published in this play."""
-        return len(self._sent)
+        self.create_subscription(String, '/posemap/state', self._on_state, latched)
 
     def start_play(self) -> None:
-        """Forget the play before."""
-        self.fixes = []
-        self._sent.clear()
+        """Begin a new one."""
+        self.play = Play()
         self._truth.clear()
         self._poses.clear()
 
@@ -73,29 +78,29 @@ class Viewer(Node):
             self._mount[transform.child_frame_id] = (
                 transform.header.frame_id, matrix_of_transform(transform.transform))
 
-    def _on_image(self, message: CompressedImage, info: dict) -> None:
-        self._sent[nanoseconds(message)] = info['source_timestamp']
-
-    def _on_truth(self, message: PoseStamped) -> None:
-        self._truth[nanoseconds(message)] = matrix_of_pose(message.pose)
-        self._pair()
+    def _on_truth(self, message: PoseStamped, info: dict) -> None:
+        stamp = stamp_ns(message)
+        self._truth[stamp] = matrix_of_pose(message.pose)
+        self.play.sent[stamp] = info['source_timestamp']
+        self._pair(stamp)
 
     def _on_pose(self, message: PoseStamped, info: dict) -> None:
-        self._poses.append(
-            (nanoseconds(message), info['received_timestamp'], matrix_of_pose(message.pose)))
-        self._pair()
+        # A surer pose of the same image may come later; what counts is what was said at once.
+        self._poses.setdefault(
+            stamp_ns(message), (info['received_timestamp'], matrix_of_pose(message.pose)))
+        self._pair(stamp_ns(message))
 
-    def _pair(self) -> None:
-        """Make fixes of the poses whose image and truth have arrived here too."""
-        waiting = []
-        for stamp, arrived, T_map_base in self._poses:
-            if stamp in self._truth and stamp in self._sent and self._mount:
-                true = self._truth[stamp] @ np.linalg.inv(self._mounting('camera_optical'))
-                latency = (arrived - self._sent[stamp]) * 1e-6
-                self.fixes.append(Fix(stamp, arrived, latency, T_map_base, true))
-            else:
-                waiting.append((stamp, arrived, T_map_base))
-        self._poses = waiting
+    def _on_state(self, message: String, info: dict) -> None:
+        self.play.states.append((info['received_timestamp'], message.data))
+
+    def _pair(self, stamp: int) -> None:
+        """Make a fix of pose and truth, once both have arrived here."""
+        if stamp not in self._poses or stamp not in self._truth or not self._mount:
+            return
+        arrived, T_map_base = self._poses[stamp]
+        true = self._truth.pop(stamp) @ np.linalg.inv(self._mounting('camera_optical'))
+        latency = (arrived - self.play.sent[stamp]) * 1e-6
+        self.play.fixes.append(Fix(stamp, arrived, latency, T_map_base, true))
 
     def _mounting(self, frame: str) -> np.ndarray:
         """T_base_frame, along the static transforms."""
@@ -104,11 +109,6 @@ class Viewer(Node):
             frame, T_parent_frame = self._mount[frame]
             T = T_parent_frame @ T
         return T
-
-
-def nanoseconds(message) -> int:
-    stamp = message.header.stamp
-    return stamp.sec * 10 ** 9 + stamp.nanosec
 
 
 def matrix_of_pose(pose: Pose) -> np.ndarray:
