@@ -30,6 +30,7 @@ from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_
 from posemap_ros.localizer import Localizer
 from posemap_ros.support.command_line import run_stage
 from posemap_ros.support.progress import progress_bar
+from posemap_ros.verification.verifier import Verifier
 
 CLOSE_M, CLOSE_DEG = 0.05, 5.0
 OFF_M, OFF_DEG = 0.25, 10.0
@@ -144,17 +145,28 @@ def run(arguments: argparse.Namespace) -> None:
                 f'{part.root}: the reference takes images of one camera without distortion; '
                 'extract_bag and convert_dataset write such'
             )
-    localizer = Localizer(arguments.environment, 'cpu')
+    localizer = Localizer(arguments.environment, 'cpu', threads=1)
+    verifier = Verifier.of(localizer.environment)
 
     def regressed(index: int) -> np.ndarray:
         return localizer.localize(images[index], queries.camera).T_map_cam
+
+    def verified(index: int) -> np.ndarray | None:
+        estimate = localizer.localize(images[index], queries.camera)
+        found = verifier.verify(images[index], queries.camera, estimate)
+        return found.T_map_cam if found.verified else None
 
     def peer(index: int) -> np.ndarray | None:
         found = sift_map.localize(images[index], queries.camera, arguments.photos)
         return None if found is None else found[0]
 
     images = [queries.load(index) for index in range(len(queries))]
-    rows = [measure('regressed', queries, regressed, folder_megabytes(arguments.environment))]
+    megabytes = folder_megabytes(arguments.environment)
+    rows = [measure('regressed', queries, regressed, megabytes)]
+    if verifier is None:
+        print(f'{arguments.environment} has no landmarks: map_landmarks makes them')
+    else:
+        rows.append(measure('verified', queries, verified, megabytes))
     sift_map, megabytes = make_map(train, arguments.map)
     name = f'SIFT, {arguments.photos} photos'
     rows.append(measure(name, queries, peer, megabytes))
