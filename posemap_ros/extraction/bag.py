@@ -18,9 +18,14 @@ from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from posemap_ros.extraction.bounded_decompression import bound_rosbags
+from posemap_ros.support.untrusted import FileRefused, check_yaml, read_text
+
+bound_rosbags()
+
 ROS1_SUFFIX = '.bag'
 STORAGE_SUFFIXES = ('.mcap', '.db3', ROS1_SUFFIX)
-_LARGEST_METADATA = 16 << 20  # bytes; a recording of a week has less
+_LARGEST_METADATA = 2 << 20  # bytes: 10,000 parts
 _TYPES = {'tf/msg/tfMessage': 'tf2_msgs/msg/TFMessage'}  # ROS 1 had the same under an older name
 
 
@@ -186,8 +191,10 @@ def _find_parts(path: Path) -> list[Path]:
         return [path]
     metadata = path / 'metadata.yaml'
     if metadata.exists():
-        if metadata.stat().st_size > _LARGEST_METADATA:
-            raise BagError(f'{metadata}: too large; no bag has {_LARGEST_METADATA >> 20} MB of it')
+        try:
+            check_yaml(read_text(metadata, _LARGEST_METADATA), str(metadata))
+        except FileRefused as error:
+            raise BagError(f'{error}; "ros2 bag reindex" writes it anew') from None
         return [path]
     # A recorder that was killed leaves no metadata.yaml, but often files that can be read; and
     # ROS 1 never wrote any.

@@ -15,8 +15,12 @@ from recordings import (
     write_parts,
     write_ros1_bag,
 )
+from rosbags import rosbag2
 
+from posemap_ros.extraction import bounded_decompression
 from posemap_ros.extraction.bag import Bag, BagError
+
+ZSTD = rosbag2.writer.zstd  # of Python 3.14, or its backport
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
@@ -169,14 +173,14 @@ def test_a_bag_without_messages(tmp_path, storage):
 def test_broken_metadata(tmp_path, metadata):
     path = write_bag(tmp_path / 'drive', drive(n=2))
     (path / 'metadata.yaml').write_text(metadata)
-    refused(path, 'cannot be read')
+    refused(path, 'metadata.yaml.*reindex|cannot be read')
 
 
 def test_metadata_too_large_to_be_any(tmp_path):
     path = write_bag(tmp_path / 'drive', drive(n=2))
     with (path / 'metadata.yaml').open('wb') as file:
         file.truncate(100 << 20)
-    refused(path, 'too large')
+    refused(path, 'at most 2 MB fit')
 
 
 @pytest.mark.parametrize('way_out', ['../other/other.mcap', '/etc/passwd', '..'])
@@ -236,3 +240,45 @@ def test_a_damaged_message(tmp_path):
             bag.parse(topic, b'\0\1\0\0\xff\xff\xff\x7f')
         with pytest.raises(BagError, match='/tf is damaged'):
             bag.stamp_ns(topic, data[:5])
+
+
+def test_metadata_that_would_take_minutes_to_read(tmp_path):
+    path = write_bag(tmp_path / 'drive', drive(n=2))
+    metadata = path / 'metadata.yaml'
+    metadata.write_text('[' * 5000)
+    refused(path, 'metadata.yaml is nested more than 32 levels deep.*reindex')
+    metadata.write_text('a: &a [1]\nb: *a')
+    refused(path, 'line 2 holds an alias')
+    with metadata.open('wb') as file:
+        file.truncate(10**12)  # of holes, so it takes no space
+    refused(path, 'metadata.yaml has .* MB, and at most 2 MB fit')
+    metadata.unlink()
+    os.mkfifo(metadata)
+    refused(path, 'metadata.yaml is a pipe')
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap', 'lz4', 'bz2'])
+def test_messages_that_unpack_to_too_much(tmp_path, monkeypatch, storage):
+    monkeypatch.setattr(bounded_decompression, 'LARGEST_BLOCK', 100)
+    if storage in ('lz4', 'bz2'):
+        path = write_ros1_bag(tmp_path / 'drive.bag', drive(n=2), storage)
+    else:
+        mode = 'message' if storage == 'sqlite3' else 'storage'
+        path = write_bag(tmp_path / 'drive', drive(n=2), storage, zstd=mode)
+    refused(path, 'compressed block is cut short, or larger than 0 MB')
+
+
+def test_a_file_that_would_fill_the_disk(tmp_path, monkeypatch):
+    path = write_bag(tmp_path / 'drive', drive(n=2), zstd='file')
+    (file,) = path.glob('*.zstd')
+    with Bag(path):
+        pass
+    monkeypatch.setattr(bounded_decompression, '_LARGEST_FILE', 1 << 20)
+    file.write_bytes(ZSTD.compress(bytes(64 << 20)))
+    assert file.stat().st_size < 1 << 14
+    refused(path, 'would unpack to more than can be meant')
+
+
+def test_blocks_of_several_frames_are_read():
+    both = ZSTD.compress(b'one, ') + ZSTD.compress(b'two')
+    assert rosbag2.reader.zstd.decompress(both) == b'one, two'
