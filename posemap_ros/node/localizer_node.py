@@ -26,17 +26,20 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from posemap_ros.localizer import Localizer
 from posemap_ros.node import diagnostics, messages
+from posemap_ros.node.broadcast import Broadcast
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.frames import TfMode
-from posemap_ros.node.localization import VERIFYING_NICENESS, Localization, Sighting
+from posemap_ros.node.localization import VERIFYING_NICENESS, Localization, load_verifier
 from posemap_ros.node.parameters import Parameters
 from posemap_ros.node.pose_output import PoseOutput
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.services import WeightServices
-from posemap_ros.node.tf import Correction, TfReader
+from posemap_ros.node.sighting import Sighting
+from posemap_ros.node.tf import TfReader
 from posemap_ros.node.worker import Worker
 from posemap_ros.support.printable import printable
 from posemap_ros.support.resources import share_folder
+from posemap_ros.verification.verifier import Verifier
 
 # Only the newest image matters, and best effort matches every publisher. With a 100 ms network, a
 # queue of one gave a median latency of 124 ms, the usual ten 426 ms.
@@ -53,6 +56,7 @@ class LocalizerNode(LifecycleNode):
         self.parameters = Parameters(self)
         self._reminder = Reminder()
         self._localizer: Localizer | None = None
+        self._verifier: Verifier | None = None
         self._active = ExitStack()  # what leaves the topics again
 
     # ---- lifecycle
@@ -67,7 +71,8 @@ class LocalizerNode(LifecycleNode):
                 p.device,
                 None if p.revision < 0 else p.revision,
             )
-        except (ValueError, OSError) as error:  # each names the file or the device
+            self._verifier = load_verifier(localizer, p)
+        except Exception as error:  # rclpy would keep it to itself; each names file or device
             self.get_logger().fatal(str(error))
             return TransitionCallbackReturn.FAILURE
         # The first inference sets buffers and kernels up, which no image should have to wait for.
@@ -80,9 +85,13 @@ class LocalizerNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Join the topics."""
-        with ExitStack() as stack:
-            self._join(stack)
-            self._active = stack.pop_all()
+        try:
+            with ExitStack() as stack:
+                self._join(stack)
+                self._active = stack.pop_all()
+        except Exception as error:  # rclpy would keep it to itself
+            self.get_logger().fatal(f'cannot be activated: {type(error).__name__}: {error}')
+            return TransitionCallbackReturn.FAILURE
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -92,7 +101,7 @@ class LocalizerNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory."""
-        self._localizer = None
+        self._localizer = self._verifier = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -103,7 +112,7 @@ class LocalizerNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Be as before it was configured."""
         self.stop()
-        self._localizer = None
+        self._localizer = self._verifier = None
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> None:
@@ -114,15 +123,17 @@ class LocalizerNode(LifecycleNode):
 
     def _join(self, leave: ExitStack) -> None:
         p = self.parameters
-        self._mode = TfMode(p.tf_mode)
         self._frames = FrameBuffer(p.refine_frames, p.refine_horizon)
         self._join_outputs(leave)
+        tf = self._join_tf(leave)
+        self._broadcast = Broadcast(self, p, tf, self.warn_now_and_then)
         self._localization = Localization(
             self._localizer,
+            self._verifier,
             p,
             self.get_clock(),
-            self._join_tf(leave),
-            self._correction,
+            tf,
+            self._broadcast,
             self._output,
             self._frames,
             self.warn_now_and_then,
@@ -146,9 +157,8 @@ class LocalizerNode(LifecycleNode):
             leave.callback(self.destroy_publisher, publisher)
 
     def _join_tf(self, leave: ExitStack) -> TfReader:
-        reader = TfReader(self)
+        reader = TfReader(self, self.parameters)
         leave.callback(reader.close)
-        self._correction = Correction(self, self.parameters.map_frame)
         jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
@@ -174,7 +184,7 @@ class LocalizerNode(LifecycleNode):
         name = 'image/compressed' if compressed else 'image'
         for kind, topic, callback, qos in (
             (CompressedImage if compressed else Image, name, self._on_image, _SENSOR_QOS),
-            (CameraInfo, 'camera_info', self._localization.take_camera_info, _SENSOR_QOS),
+            (CameraInfo, 'camera_info', self._localization.observer.take_camera_info, _SENSOR_QOS),
             (PoseWithCovarianceStamped, 'initialpose', self._on_initial_pose, 1),
         ):
             subscription = self.create_subscription(kind, topic, callback, qos)
@@ -190,9 +200,9 @@ class LocalizerNode(LifecycleNode):
             self.create_timer(0.5, self._output.publish_path, clock=steady),
             self.create_timer(1 / p.posemap_rate, self._offer_picture, clock=steady),
         ]
-        if self._mode is TfMode.MAP_TO_ODOM:
+        if TfMode(p.tf_mode) is TfMode.MAP_TO_ODOM:
             # On ROS time: while simulated time stands still, so does TF.
-            timers.append(self.create_timer(1 / p.tf_rate, self._send_correction_again))
+            timers.append(self.create_timer(1 / p.tf_rate, self._broadcast.send_again))
         for timer in timers:
             leave.callback(self.destroy_timer, timer)
 
@@ -215,10 +225,6 @@ class LocalizerNode(LifecycleNode):
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         self._localization.start_anew(f'time went back by {-jump.delta.nanoseconds * 1e-9:.1f} s')
-
-    def _send_correction_again(self) -> None:
-        p = self.parameters
-        self._correction.send_again(p.transform_tolerance, p.fix_timeout)
 
     def _offer_picture(self) -> None:
         sighting = self._localization.latest

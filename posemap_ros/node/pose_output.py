@@ -12,7 +12,6 @@ from nav_msgs.msg import Path
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time as RosTime
 from std_msgs.msg import Header, String
 
 from posemap_ros.node import messages
@@ -46,13 +45,11 @@ class PoseOutput:
         self._path: deque[PoseStamped] = deque(maxlen=path_length)
         self._path_is_new = False
 
-    def publish_accepted(
-        self, T_map_base: np.ndarray, covariance: np.ndarray, stamp: Time, spacing: float
-    ) -> None:
+    def publish_accepted(self, fix: Fix, stamp: Time, spacing: float) -> None:
         """A fix to believe; it goes onto the path if `spacing` metres from the last one there."""
-        self._publish_with_covariance(T_map_base, covariance, stamp)
-        self._last = RosTime.from_msg(stamp).nanoseconds, _spread(covariance)
-        pose = messages.pose_stamped(T_map_base, self._frame, stamp)
+        self._publish_with_covariance(fix.T_map_base, fix.covariance, stamp)
+        self._last = messages.nanoseconds(stamp), fix.sigma_translation_m
+        pose = messages.pose_stamped(fix.T_map_base, self._frame, stamp)
         self._pose.publish(pose)
         with self._lock:
             if not self._path or _metres(self._path[-1], pose) >= spacing:
@@ -67,9 +64,9 @@ class PoseOutput:
         """Whether a fix is newer than the last pose, or much surer for the same moment."""
         if self._last is None:
             return True
-        last_ns, last_spread = self._last
-        ns = RosTime.from_msg(stamp).nanoseconds
-        return ns > last_ns or (ns == last_ns and _spread(fix.covariance) < _BETTER * last_spread)
+        last_ns, last_sigma = self._last
+        ns = messages.nanoseconds(stamp)
+        return ns > last_ns or (ns == last_ns and fix.sigma_translation_m < _BETTER * last_sigma)
 
     def publish_state(self, state: State) -> None:
         """Say how well the robot is localized, where that has changed."""
@@ -113,10 +110,6 @@ class PoseOutput:
         self._pose_with_covariance.publish(
             messages.pose_with_covariance(T_map_base, covariance, self._frame, stamp)
         )
-
-
-def _spread(covariance: np.ndarray) -> float:
-    return float(np.sqrt(np.trace(covariance[:3, :3])))
 
 
 def _metres(a: PoseStamped, b: PoseStamped) -> float:

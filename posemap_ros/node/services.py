@@ -18,7 +18,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from posemap_ros.node.frame_buffer import FrameBuffer
-from posemap_ros.node.localization import Localization
+from posemap_ros.node.localization import Localization, load_verifier
 from posemap_ros.node.parameters import Parameters
 from posemap_ros.node.refine_worker import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
@@ -128,7 +128,7 @@ class WeightServices:
 
     def _use(self, revision: int) -> None:
         self._localizer.load_revision(revision)
-        self._localization.load_verifier()
+        self._localization.use(load_verifier(self._localizer, self._p))
 
     def _log_progress(self, fraction: float, text: str) -> None:
         if self._reminder.is_due(text):

@@ -1,22 +1,16 @@
-"""The node's side of TF: what it asks, and the one transform that it broadcasts."""
+"""What the node asks of TF: where odometry saw the robot, and how the camera is mounted on it."""
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
-from tf2_ros import (
-    Buffer,
-    ExtrapolationException,
-    TransformBroadcaster,
-    TransformException,
-    TransformListener,
-)
+from tf2_ros import Buffer, ExtrapolationException, TransformException, TransformListener
 
 from posemap_ros.node import messages
+from posemap_ros.node.frames import TfMode
+from posemap_ros.node.parameters import Parameters
+from posemap_ros.node.stamps import FrameRefused
 
 
 class NoTransform(ValueError):
@@ -35,9 +29,37 @@ class TfReader:
     must stay off: it would spin the node a second time.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, parameters: Parameters) -> None:
+        self._p = parameters
+        self._mode = TfMode(parameters.tf_mode)
         self._buffer = Buffer(node=node)
         self._listener = TransformListener(self._buffer, node)
+
+    def odometry_at(self, stamp: Time) -> np.ndarray | None:
+        """``T_odom_base``; None in the modes for robots without odometry.
+
+        Raises `NotYet` or `NoTransform`.
+        """
+        if self._mode in (TfMode.MAP_TO_BASE, TfMode.MAP_TO_CAMERA):
+            return None
+        return self.lookup(self._p.odom_frame, self._p.base_frame, stamp)
+
+    def mounting(self, camera_frame: str, stamp: Time) -> np.ndarray:
+        """``T_base_cam``: how the camera is mounted on the frame whose pose is published.
+
+        Raises `FrameRefused`: nothing can be said of the robot without.
+        """
+        if self._mode is TfMode.MAP_TO_CAMERA:
+            return np.eye(4)
+        base = self._p.base_frame
+        try:
+            return self.lookup(base, camera_frame, stamp)
+        except NoTransform as error:
+            raise FrameRefused(
+                f'TF does not say how the camera is mounted ({error}): run robot_state_publisher '
+                f'or a static_transform_publisher from {base} to {camera_frame}; for a camera on '
+                'its own, set tf_mode to map_to_camera'
+            ) from None
 
     def lookup(self, target: str, source: str, stamp: Time) -> np.ndarray:
         """``T_target_source`` [4, 4] at `stamp`. Raises `NotYet` or `NoTransform`."""
@@ -61,51 +83,3 @@ class TfReader:
     def close(self) -> None:
         """Listen no more."""
         self._listener.unregister()
-
-
-class Correction:
-    """Broadcasts the latest map->odom, again and again, dated `tolerance` seconds into the future.
-
-    Again, because fixes come at 2 to 30 Hz and may pause, while others ask TF at any time; into
-    the future, because TF does not extrapolate, so without it every question about now would fail.
-    The correction changes slowly: that is what makes both right.
-    """
-
-    def __init__(self, node: Node, map_frame: str) -> None:
-        self._node = node
-        self._map_frame = map_frame
-        self._broadcaster = TransformBroadcaster(node)
-        self._lock = threading.Lock()
-        self._latest: tuple[np.ndarray, str, Time] | None = None
-
-    def update(self, T_map_odom: np.ndarray, odom_frame: str, tolerance: float) -> None:
-        """Take and send a new correction."""
-        with self._lock:
-            self._latest = (T_map_odom, odom_frame, self._node.get_clock().now())
-        self.send_again(tolerance, timeout=float('inf'))
-
-    def send_again(self, tolerance: float, timeout: float) -> None:
-        """Send the latest correction once more, unless it is older than `timeout` seconds."""
-        with self._lock:
-            if self._latest is None:
-                return
-            T, child, since = self._latest
-            now = self._node.get_clock().now()
-            if (now - since).nanoseconds * 1e-9 > timeout:
-                self._latest = None
-                return
-            stamp = (now + Duration(nanoseconds=int(tolerance * 1e9))).to_msg()
-            self._broadcaster.sendTransform(
-                messages.transform_stamped(T, self._map_frame, child, stamp)
-            )
-
-    def send_once(self, T_map_child: np.ndarray, child: str, stamp: Time) -> None:
-        """Send a transform for one moment: a robot without odometry is there then, not later."""
-        self._broadcaster.sendTransform(
-            messages.transform_stamped(T_map_child, self._map_frame, child, stamp.to_msg())
-        )
-
-    def clear(self) -> None:
-        """Stop sending until the next update."""
-        with self._lock:
-            self._latest = None

@@ -1,5 +1,7 @@
 """The node under a lifecycle manager, such as nav2's."""
 
+import time
+
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from robot import answer, wait_until
@@ -12,10 +14,19 @@ class Manager:
         self._change = node.create_client(ChangeState, 'posemap/change_state')
         self._get = node.create_client(GetState, 'posemap/get_state')
         wait_until(lambda: self._change.service_is_ready() and self._get.service_is_ready(), 'it')
+        # A client can see a service before the service sees it, and what is asked then is lost.
+        wait_until(self._is_heard, 'the first answer')
 
     def change(self, transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
         return answer(self._change.call_async(request)).success
+
+    def _is_heard(self) -> bool:
+        future = self._get.call_async(GetState.Request())
+        end = time.monotonic() + 2.0
+        while not future.done() and time.monotonic() < end:
+            time.sleep(0.02)
+        return future.done()
 
     @property
     def state(self) -> int:

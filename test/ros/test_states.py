@@ -1,0 +1,42 @@
+"""~/state: whether the robot knows where it is, for everyone to see."""
+
+import numpy as np
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from robot import wait_until
+from std_msgs.msg import String
+from tiny_environment import CAMERA
+
+# Sharp enough for any camera.
+TILES = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+SHARP = TILES.repeat(4, axis=0).repeat(4, axis=1)
+BLACK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+
+
+def test_a_covered_camera_is_lost_and_found_again(start_node, robot):
+    node = start_node(tf_mode='none', check_image=True, lost_after=0.5)
+    states: list[str] = []
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    robot.node.create_subscription(
+        String, 'posemap/state', lambda message: states.append(message.data), latched
+    )
+
+    def drive_until(state: str, image: np.ndarray) -> None:
+        robot.drive_until(lambda: states and states[-1] == state, state, lambda: image)
+
+    drive_until('localized', SHARP)
+    drive_until('lost', BLACK)
+    assert 'The image is dark' in node.log
+    poses = len(robot.poses)
+    robot.drive(BLACK)
+    wait_until(
+        lambda: (
+            'localization' in robot.diagnostics
+            and robot.diagnostics['localization'].message.startswith('Not localized!')
+        ),
+        'diagnostics',
+    )
+    assert len(robot.poses) == poses
+    drive_until('localized', SHARP)
+    # None is skipped, none is said twice.
+    known = ['localized', 'uncertain', 'lost', 'localized']
+    assert states[-4:] == known or states[-3:] == known[1:]
