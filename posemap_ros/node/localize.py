@@ -8,11 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-
-# Before everything else is imported, which takes seconds: until there is something to clean up, a
-# signal just ends the process.
-for _signal in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(_signal, lambda *_: os._exit(0))
+from collections.abc import Callable
 
 # How soon a signal is seen while nothing else happens.
 _LOOK_SECONDS = 0.2
@@ -20,6 +16,8 @@ _LOOK_SECONDS = 0.2
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; return the exit code."""
+    # Imports take seconds. Until there is something to clean up, a signal just ends the process.
+    _on_signals(lambda *_: os._exit(0))
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -43,8 +41,7 @@ def main(args: list[str] | None = None) -> int:
     node = None
     try:
         # Ours, because rclpy's raise KeyboardInterrupt wherever the program happens to be.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+        _on_signals(stop)
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         except RuntimeError as error:  # a parameter file that cannot be read, among others
@@ -68,13 +65,17 @@ def main(args: list[str] | None = None) -> int:
                 node.report(error)
     finally:
         # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        _on_signals(signal.SIG_IGN)
         if node is not None:
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _on_signals(action: Callable[..., object] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, action)
 
 
 if __name__ == '__main__':
