@@ -174,10 +174,10 @@ class Camera:
         import torch  # here, because reading datasets and bags should not wait for it
 
         self._must_be_pinhole('rays are cast by')
-        u = (torch.arange(self.width // stride, dtype=torch.float64) + 0.5) * stride
-        v = (torch.arange(self.height // stride, dtype=torch.float64) + 0.5) * stride
-        y, x = torch.meshgrid((v - self.cy) / self.fy, (u - self.cx) / self.fx, indexing='ij')
-        return torch.stack([x, y, torch.ones_like(x)], dim=-1).float()
+        u = (np.arange(self.width // stride) + 0.5) * stride
+        v = (np.arange(self.height // stride) + 0.5) * stride
+        y, x = np.meshgrid((v - self.cy) / self.fy, (u - self.cx) / self.fx, indexing='ij')
+        return torch.from_numpy(np.stack([x, y, np.ones_like(x)], axis=-1)).float()
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Where points [..., 3] in front of the camera (optical axes) appear: [..., 2] float64.

@@ -1,16 +1,20 @@
 """The localizer: one image in, a sound pose and covariance out, and nothing else needed."""
 
+import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from tiny_environment import CAMERA, circle_of_poses, photograph
 
 from posemap_ros.camera import Camera, CameraMismatch
-from posemap_ros.environment import Environment
+from posemap_ros.environment import Environment, InvalidEnvironment
 from posemap_ros.localizer import Localizer
 
 IMAGE = photograph(circle_of_poses(8)[1])
@@ -86,6 +90,77 @@ def test_revisions_are_swapped_and_swapped_back(localizer: Localizer, environmen
     assert np.array_equal(localizer.localize(IMAGE, CAMERA).T_map_cam, base)
 
 
+def test_revisions_change_while_images_are_localized(
+    localizer: Localizer, environment: Path
+) -> None:
+    """Each pose is that of one revision or the other."""
+    loaded = Environment.load(environment)
+    net = loaded.load_aprnet()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.mul_(1.1)
+    loaded.add_revision(net, {})
+    possible = [Localizer(environment, 'cpu', r).localize(IMAGE, CAMERA) for r in (0, 1)]
+    done, poses = threading.Event(), []
+
+    def localize() -> None:
+        while not done.is_set():
+            poses.append(localizer.localize(IMAGE, CAMERA))
+
+    threads = [threading.Thread(target=localize) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in (1, 0, 1):
+        localizer.load_revision(number)
+        count = len(poses)
+        while len(poses) < count + 4:
+            time.sleep(0.001)
+    done.set()
+    for thread in threads:
+        thread.join()
+    matched = {
+        index
+        for pose in poses
+        for index, known in enumerate(possible)
+        if np.allclose(pose.T_map_cam, known.T_map_cam, atol=1e-5)
+        and np.allclose(pose.descriptor, known.descriptor, atol=1e-5)
+    }
+    assert matched == {0, 1}
+    for pose in poses:
+        assert any(np.allclose(pose.T_map_cam, known.T_map_cam, atol=1e-5) for known in possible)
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+def test_changing_revisions_takes_no_memory(localizer: Localizer) -> None:
+    def resident_mb() -> float:
+        pages = int(Path('/proc/self/statm').read_text().split()[1])
+        return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+    def change(times: int) -> None:
+        for _ in range(times):
+            localizer.load_revision(0)
+            localizer.localize(IMAGE, CAMERA)
+
+    change(2)
+    before = resident_mb()
+    change(6)
+    # The network is 5 MB; a leak of it alone would show.
+    assert resident_mb() - before < 20.0
+
+
+def test_an_environment_that_was_built_anew_for_another_camera_is_refused(
+    localizer: Localizer, environment: Path
+) -> None:
+    manifest = environment / 'environment.yaml'
+    values = yaml.safe_load(manifest.read_text())
+    values['network_camera'].update(width=80, cx=40.0)
+    manifest.write_text(yaml.safe_dump(values))
+    before = localizer.localize(IMAGE, CAMERA)
+    with pytest.raises(InvalidEnvironment, match='another camera'):
+        localizer.load_revision(0)
+    assert np.array_equal(localizer.localize(IMAGE, CAMERA).T_map_cam, before.T_map_cam)
+
+
 def test_the_posemap_picture_shows_the_pose(localizer: Localizer) -> None:
     first, second = (localizer.posemap_image(pose) for pose in circle_of_poses(8)[:2])
     assert first.shape == (CAMERA.height, CAMERA.width, 3) and first.dtype == np.uint8
@@ -93,12 +168,14 @@ def test_the_posemap_picture_shows_the_pose(localizer: Localizer) -> None:
     assert not np.array_equal(first, second)
 
 
-def test_neither_ros_nor_training_code_is_imported() -> None:
-    """A robot runs the localizer without what trained it."""
+def test_neither_ros_nor_training_code_is_imported(environment: Path) -> None:
+    """A robot runs the localizer without what trained it, nor what takes long to import."""
     code = (
-        'import sys, posemap_ros.localizer; '
-        "bad = [m for m in sys.modules if m.split('.')[0] in ('rclpy', 'rosbags', 'torchvision') "
-        "or m.endswith(('trainer', 'building', 'training_loop'))]; "
+        'import sys; from posemap_ros.localizer import Localizer; '
+        f"Localizer({str(environment)!r}, 'cpu'); "
+        'bad = [m for m in sys.modules '
+        "if m.split('.')[0] in ('rclpy', 'rosbags', 'torchvision', 'roma') "
+        "or m == 'torch._dynamo' or m.endswith(('trainer', 'building', 'training_loop'))]; "
         'sys.exit(str(bad) if bad else 0)'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
