@@ -175,6 +175,18 @@ class AlignmentRecipe(_Checked):
 
 
 @dataclass(frozen=True)
+class LandmarksRecipe(_Checked):
+    """What poses are verified by (posemap_ros/landmarks)."""
+
+    detector: Literal['sift', 'akaze', 'orb'] = 'sift'
+    image_width: Pixels = 640
+    photos: Count = 450
+    keypoints: Count = 1000
+    landmarks: Count = 60_000
+    per_cell: Count = 8
+
+
+@dataclass(frozen=True)
 class Recipe(_Checked):
     """A whole training run."""
 
@@ -187,6 +199,7 @@ class Recipe(_Checked):
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
+    landmarks: LandmarksRecipe = field(default_factory=LandmarksRecipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML takes them."""

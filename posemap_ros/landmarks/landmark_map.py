@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from posemap_ros.camera import Camera
 from posemap_ros.landmarks.keypoints import DETECTORS
@@ -29,6 +29,7 @@ _TENSORS = {
     'looks': ('F16', ('photos', 'features')),
     'photo_offsets': ('I64', ('photos + 1',)),
     'seen': ('I32', ('sightings',)),
+    'seen_points': ('F32', ('sightings', 3)),
 }
 
 
@@ -52,6 +53,8 @@ class LandmarkMap:
             unit length; G is 0 where nobody described them.
         photo_offsets: [P + 1] int64: photo p sees ``seen[photo_offsets[p]:photo_offsets[p + 1]]``.
         seen: [sightings] int32, indices of landmarks.
+        seen_points: [sightings, 3] float32, where the landmark is if this photo's pose is exact:
+            on its ray through the keypoint, at the landmark's depth; world, metres.
         camera: the pinhole camera in whose images keypoints are found.
         detector: name of the keypoint detector.
     """
@@ -63,6 +66,7 @@ class LandmarkMap:
     looks: np.ndarray
     photo_offsets: np.ndarray
     seen: np.ndarray
+    seen_points: np.ndarray
     camera: Camera
     detector: str
 
@@ -73,16 +77,34 @@ class LandmarkMap:
         """Indices of the landmarks that a photo sees."""
         return self.seen[self.photo_offsets[photo] : self.photo_offsets[photo + 1]]
 
-    def save(self, path: Path) -> None:
-        """Write the file, all of it or nothing."""
+    def seen_from(self, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The landmarks that any of these photos sees: [k] indices in order, and [k, 3] where on
+        the mean these photos place them.
+
+        Near these photos that is better than `points`: poses drift by a centimetre or two from one
+        part of a drive to another, and the pose that is sought is wanted in their terms.
+        """
+        parts = [slice(*self.photo_offsets[p : p + 2]) for p in photos]
+        seen = np.concatenate([self.seen[part] for part in parts])
+        points = np.concatenate([self.seen_points[part] for part in parts])
+        index, group = np.unique(seen, return_inverse=True)
+        sums = [np.bincount(group, axis, len(index)) for axis in points.T]
+        return index, np.stack(sums, axis=1) / np.bincount(group, minlength=len(index))[:, None]
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `load` reads."""
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
         about = {
             'format': str(FORMAT),
             'detector': self.detector,
             'camera': json.dumps(self.camera.to_dict()),
         }
+        return save(tensors, about)
+
+    def save(self, path: Path) -> None:
+        """Write the file, all of it or nothing."""
         with atomic_write(path) as temporary:
-            save_file(tensors, temporary, about)
+            temporary.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> LandmarkMap:
@@ -137,7 +159,9 @@ class LandmarkMap:
                 self.detector in DETECTORS
                 and self.descriptors.shape[1] == DETECTORS[self.detector].descriptor_size
             ),
-            'points are not finite or too far away': _within(self.points, _FARTHEST_M),
+            'points are not finite or too far away': (
+                _within(self.points, _FARTHEST_M) and _within(self.seen_points, _FARTHEST_M)
+            ),
             'standard deviations are not positive': (
                 _within(self.sigmas, _FARTHEST_M) and bool((self.sigmas > 0).all())
             ),

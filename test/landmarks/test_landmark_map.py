@@ -23,7 +23,8 @@ def make_map():
         T_world_cam=np.tile(np.eye(4), (3, 1, 1)),
         looks=looks.astype(np.float16),
         photo_offsets=np.array([0, 2, 2, 5]),
-        seen=np.array([0, 4, 1, 2, 3], np.int32),
+        seen=np.array([0, 4, 1, 2, 4], np.int32),
+        seen_points=rng.normal(size=(5, 3)).astype(np.float32),
         camera=CAMERA,
         detector='orb',
     )
@@ -31,7 +32,7 @@ def make_map():
 
 def write(path, landmarks, about=None, **tensors):
     """The file of a map, with other tensors or metadata."""
-    names = 'points sigmas descriptors T_world_cam looks photo_offsets seen'.split()
+    names = 'points sigmas descriptors T_world_cam looks photo_offsets seen seen_points'.split()
     whole = {name: getattr(landmarks, name) for name in names}
     whole = {k: v for k, v in {**whole, **tensors}.items() if v is not None}
     metadata = {'format': '1', 'detector': 'orb', 'camera': json.dumps(CAMERA.to_dict())}
@@ -42,17 +43,25 @@ def test_a_map_comes_back_as_it_was(tmp_path):
     landmarks, path = make_map(), tmp_path / 'landmarks.safetensors'
     landmarks.save(path)
     again = LandmarkMap.load(path)
-    for name in ('points', 'sigmas', 'descriptors', 'T_world_cam', 'looks', 'seen'):
+    for name in ('points', 'sigmas', 'descriptors', 'T_world_cam', 'looks', 'seen', 'seen_points'):
         np.testing.assert_array_equal(getattr(again, name), getattr(landmarks, name))
         assert getattr(again, name).dtype == getattr(landmarks, name).dtype
     assert again.camera == CAMERA and again.detector == 'orb'
-    assert [again.seen_by(p).tolist() for p in range(3)] == [[0, 4], [], [1, 2, 3]]
+    assert [again.seen_by(p).tolist() for p in range(3)] == [[0, 4], [], [1, 2, 4]]
 
 
 def test_photos_need_not_be_described(tmp_path):
     path = tmp_path / 'landmarks.safetensors'
     replace(make_map(), looks=np.empty((3, 0), np.float16)).save(path)
     assert LandmarkMap.load(path).looks.shape == (3, 0)
+
+
+def test_photos_place_landmarks_together():
+    landmarks = make_map()
+    index, points = landmarks.seen_from(np.array([2, 0]))
+    assert index.tolist() == [0, 1, 2, 4]
+    at = landmarks.seen_points
+    np.testing.assert_allclose(points, [at[0], at[2], at[3], (at[1] + at[4]) / 2], rtol=1e-6)
 
 
 def changed(array, index, value):
@@ -63,6 +72,7 @@ def changed(array, index, value):
 
 M = make_map()
 FAULTS = {
+    'photo places it nowhere': dict(seen_points=changed(M.seen_points, (4, 2), np.nan)),
     'NaN': dict(points=changed(M.points, (0, 0), np.nan)),
     'far away': dict(points=changed(M.points, (0, 0), 1e30)),
     'sigma of zero': dict(sigmas=changed(M.sigmas, 1, 0.0)),

@@ -1,0 +1,41 @@
+"""Which landmarks to keep: enough in every part of every photo, the surest first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+
+_COLUMNS = 8  # parts of a photo's width; as many pixels high
+
+
+def choose_landmarks(
+    quality: np.ndarray,
+    landmark: np.ndarray,
+    photo: np.ndarray,
+    pixels: np.ndarray,
+    camera: Camera,
+    budget: int,
+    per_cell: int,
+) -> np.ndarray:
+    """Indices of the landmarks to keep, sorted.
+
+    Each cell of each photo gets its best landmark, then its second best, and so on, until there
+    are enough in all, or each cell has enough.
+
+    Args:
+        quality: [n] of each landmark.
+        landmark, photo, pixels: [m], [m], [m, 2] which landmark is seen in which photo and where.
+        budget: how many landmarks there may be.
+        per_cell: how many of a cell's landmarks are kept for its sake.
+    """
+    side = camera.width / _COLUMNS
+    rows = int(np.ceil(camera.height / side))
+    column, row = (pixels // side).astype(int).T
+    cell = (photo * rows + np.clip(row, 0, rows - 1)) * _COLUMNS + np.clip(column, 0, _COLUMNS - 1)
+    order = np.lexsort((landmark, -quality[landmark], cell))
+    first = np.searchsorted(cell[order], cell[order])
+    rank = np.full(len(quality), len(order))
+    np.minimum.at(rank, landmark[order], np.arange(len(order)) - first)
+    best = np.lexsort((-quality, rank))[:budget]
+    return np.sort(best[rank[best] < per_cell])

@@ -1,0 +1,40 @@
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.landmarks.selection import choose_landmarks
+
+CAMERA = Camera(320, 240, 205.0, 205.0, 160.0, 120.0)
+
+
+def crowd(count=2000, photos=5, seed=0):
+    """Landmarks that are each seen by two photos; most of them in one corner."""
+    rng = np.random.default_rng(seed)
+    landmark = np.repeat(np.arange(count), 2)
+    photo = np.concatenate([rng.choice(photos, 2, replace=False) for _ in range(count)])
+    pixels = rng.uniform(0, 1, (2 * count, 2)) ** 4 * (320, 240)
+    return rng.uniform(size=count), landmark, photo, pixels
+
+
+def test_no_more_than_the_budget():
+    quality, *seen = crowd()
+    kept = choose_landmarks(quality, *seen, CAMERA, budget=300, per_cell=50)
+    assert len(kept) == len(np.unique(kept)) == 300
+    assert (np.diff(kept) > 0).all()
+
+
+def test_each_part_of_each_photo_keeps_its_best():
+    quality, landmark, photo, pixels = crowd()
+    kept = choose_landmarks(quality, landmark, photo, pixels, CAMERA, 10**6, per_cell=3)
+    cell = photo * 48 + (pixels[:, 1] // 40).astype(int) * 8 + (pixels[:, 0] // 40).astype(int)
+    for c in np.unique(cell):
+        here = np.unique(landmark[cell == c])
+        best = here[np.argsort(-quality[here])[:3]]
+        assert np.isin(best, kept).all()
+
+
+def test_what_no_cell_needs_is_left_out():
+    quality = np.array([0.1, 0.9, 0.5])
+    seen = np.array([0, 1, 2]), np.zeros(3, int), np.full((3, 2), 10.0)
+    assert choose_landmarks(quality, *seen, CAMERA, 10, per_cell=1).tolist() == [1]
+    assert choose_landmarks(quality, *seen, CAMERA, 10, per_cell=2).tolist() == [1, 2]
+    assert choose_landmarks(quality, *seen, CAMERA, 1, per_cell=2).tolist() == [1]
