@@ -140,7 +140,7 @@ def installed() -> dict[str, Callable[[APRNet, int], Localize]]:
     }
 
 
-def test_image(net: APRNet, seed: int) -> np.ndarray:
+def blobs(net: APRNet, seed: int) -> np.ndarray:
     """A picture of smooth blobs, uint8 RGB at the network's size."""
     coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(seed))
     size = (net.camera.height, net.camera.width)
@@ -200,7 +200,7 @@ def measure_speed(network: str, threads: int, seconds: float) -> dict[str, dict[
     """Median milliseconds an image, by candidate and condition. The candidates take turns."""
     warnings.simplefilter('ignore')
     net = make_network(network)
-    image = test_image(net, 0)
+    image = blobs(net, 0)
     ready = {name: make(net, threads) for name, make in installed().items()}
     times: dict[str, dict[str, list[float]]] = {name: {} for name in ready}
     for condition, load in CONDITIONS.items():
@@ -225,7 +225,7 @@ def measure_start(network: str, name: str) -> dict[str, float]:
     warnings.simplefilter('ignore')
     torch.set_num_threads(1)
     net = make_network(network)
-    images = [test_image(net, seed) for seed in range(8)]
+    images = [blobs(net, seed) for seed in range(8)]
     memory, start = _resident_mb(), time.process_time()
     localize = CANDIDATES[name](net, 1)
     localize(images[0])

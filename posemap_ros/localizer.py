@@ -135,6 +135,8 @@ class Localizer:
     def localize(self, image: np.ndarray, camera: Camera) -> Estimate:
         """Estimate the pose of an image uint8 RGB [H, W, 3] taken by ``camera``.
 
+        The same call describes a photo of the mapping drive for later comparison.
+
         Raises:
             CameraMismatch: ``camera`` sees too little of what the network needs.
         """

@@ -143,7 +143,7 @@ def test_changing_revisions_takes_no_memory(localizer: Localizer) -> None:
 
     change(2)
     before = resident_mb()
-    change(6)
+    change(4)
     # The network is 5 MB; a leak of it alone would show.
     assert resident_mb() - before < 20.0
 
