@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posemap_ros.node.frames import inverse
+from posemap_ros.node.frames import distance, inverse
 
 # How fast a pose that is carried on becomes unsure, as standard deviations for each axis. By
-# odometry: wheels that slip by some per cent, and a heading that drifts.
+# odometry: wheels that slip by some per cent of the way and of the turns, and drift at rest.
 _ODOMETRY_M_PER_M, _ODOMETRY_M_PER_S = 0.03, 0.01
-_ODOMETRY_DEG_PER_M, _ODOMETRY_DEG_PER_S = 1.0, 0.5
+_ODOMETRY_DEG_PER_DEG, _ODOMETRY_DEG_PER_S = 0.05, 0.5
 # Without odometry the robot may have gone and turned as robots do.
 _UNKNOWN_M_PER_S, _UNKNOWN_DEG_PER_S = 0.5, 30.0
 
@@ -47,9 +47,9 @@ class Fix:
         else:
             T_then_now = inverse(self.T_odom_base) @ to.T_odom_base
             T_map_base = self.T_map_base @ T_then_now
-            gone = float(np.linalg.norm(T_then_now[:3, 3]))
+            gone, turned = distance(self.T_odom_base, to.T_odom_base)
             metres = _ODOMETRY_M_PER_M * gone + _ODOMETRY_M_PER_S * seconds
-            degrees = _ODOMETRY_DEG_PER_M * gone + _ODOMETRY_DEG_PER_S * seconds
+            degrees = _ODOMETRY_DEG_PER_DEG * turned + _ODOMETRY_DEG_PER_S * seconds
         grown = np.repeat([metres**2, np.radians(degrees) ** 2], 3)
         return replace(
             to, T_map_base=T_map_base, covariance=self.covariance + np.diag(grown)

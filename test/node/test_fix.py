@@ -23,6 +23,9 @@ def test_odometry_carries_it_on_whatever_its_origin():
     # 3 % of 2 m and 1 cm in 1 s, on top of 0.1 m.
     expected = np.hypot(0.1, 0.03 * 2 + 0.01)
     np.testing.assert_allclose(carried.sigma_translation_m, expected, rtol=1e-12)
+    # 5 % of 5 deg and half a degree in 1 s, on top of 1 deg.
+    expected = np.hypot(1.0, 0.05 * 5 + 0.5)
+    np.testing.assert_allclose(carried.sigma_rotation_deg, expected, rtol=1e-9)
 
 
 def test_without_odometry_it_stays_and_is_soon_unsure():
