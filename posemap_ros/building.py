@@ -10,13 +10,15 @@ import subprocess
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
-from posemap_ros.aprnet.backbones import BACKBONES
+from posemap_ros.aprnet.backbones import BACKBONES, WeightsNotFound
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import predict, train_aprnet
@@ -40,10 +42,11 @@ from posemap_ros.support.files import atomic_write, check_folder_is_free
 from posemap_ros.support.memory import keep_freed_memory
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
-from posemap_ros.support.untrusted import FileRefused, dump_yaml, read_yaml
+from posemap_ros.support.untrusted import FileRefused, dump_yaml, open_regular, read_yaml
 from posemap_ros.training_loop import InvalidCheckpoint
 
 _LARGEST_SCENE = 64 << 10  # bytes
+_LARGEST_WEIGHTS = 4 << 30
 
 
 class FolderInUse(ValueError):
@@ -189,8 +192,21 @@ def prepare_build(
 
 
 def check_weights(build: Build) -> None:
-    """Load the backbone's ImageNet weights: a fault shows before NeRF-P has trained for hours."""
-    BACKBONES[build.recipe.aprnet.backbone]().load_imagenet(build.backbone_weights)
+    """Load the backbone's ImageNet weights: a fault shows before NeRF-P has trained for hours.
+
+    Raises:
+        WeightsNotFound: they are not there, or of something else.
+    """
+    if (file := build.backbone_weights) is not None:
+        with open_regular(file, _LARGEST_WEIGHTS):
+            pass
+    try:
+        BACKBONES[build.recipe.aprnet.backbone]().load_imagenet(file)
+    except (RuntimeError, EOFError, UnpicklingError, SafetensorError) as error:
+        name = file or 'what its source gave'
+        raise WeightsNotFound(
+            f'{name} holds no ImageNet weights of {build.recipe.aprnet.backbone}: {error}'
+        ) from error
 
 
 @out_of_memory_means('lower nerf_p.rays_per_step or nerf_p.image_height in the recipe')

@@ -112,7 +112,7 @@ class Environment:
             return cls(
                 path,
                 _camera(manifest, 'camera', Within(1, 65535)),
-                _camera(manifest, 'network_camera', Within(16, 4096)),
+                _camera(manifest, 'network_camera', Within(32, 2048)),
                 SceneFrame.from_dict(manifest['scene']),
                 recipe_from_dict(manifest['recipe'], 'recipe'),
                 _spread_scale(manifest['spread_scale']),
@@ -213,6 +213,8 @@ class Environment:
         path = self.path / MANIFEST
         with locked(self.path):
             manifest = read_manifest(path)
+            for stale in self.path.glob('.*.partial.*'):  # of a process that was killed
+                stale.unlink()
             manifest.pop('verification', None)
             if manifest['files'].pop(LANDMARKS_FILE, None):
                 replace_manifest(path, manifest)  # no moment at which it names another file

@@ -62,8 +62,8 @@ class NerfRecipe(_Checked):
     image_height: Pixels = 120
     resolutions: Annotated[tuple[int, ...], Within(2, 4096)] = (64, 128, 256)
     channels: Annotated[int, Within(1, 1024)] = 16
-    proposal_samples: Annotated[int, Within(2, 4096)] = 40
-    final_samples: Annotated[int, Within(2, 4096)] = 24
+    proposal_samples: Annotated[int, Within(2, 512)] = 40
+    final_samples: Annotated[int, Within(2, 512)] = 24
     steps: Steps = 2500
     rays_per_step: Count = 2048
     learning_rate: Rate = 1e-2
@@ -115,7 +115,7 @@ class LossWeights(_Checked):
 class AprRecipe(_Checked):
     """How APRNet is trained (posemap_ros/aprnet)."""
 
-    image_height: Pixels = 144
+    image_height: Annotated[int, Within(32, 2048)] = 144
     backbone: Literal['efficientnet_lite0', 'vgg16'] = 'efficientnet_lite0'
     frozen_stages: Stages = 2
     head: Literal['scene_points', 'pooled'] = 'scene_points'
@@ -192,14 +192,18 @@ class Recipe(_Checked):
 
     name: str
     seed: Annotated[int, Within(0, 2**32 - 1)] = 0
-    data_fraction: Annotated[float, Within(1e-6, 1.0)] = (
-        1.0  # of the training frames, evenly taken
-    )
+    # of the training frames, evenly taken
+    data_fraction: Annotated[float, Within(1e-6, 1.0)] = 1.0
     held_out: Annotated[float, Within(0.0, 0.5)] = 0.05
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
     landmarks: LandmarksRecipe = field(default_factory=LandmarksRecipe)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.name.isprintable():
+            raise ValueError(f'name {self.name!r} cannot be printed')
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML takes them."""

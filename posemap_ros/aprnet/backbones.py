@@ -230,10 +230,16 @@ class EfficientNetLite0(nn.Module):
                 ) from error
             file = next(Path(str(folder)).glob('*.pth'))
         theirs = torch.load(file, weights_only=True, map_location='cpu')
+        if not isinstance(theirs, dict):
+            raise WeightsNotFound(f'{file} holds no weights by their names')
         # Their modules have other names but the same order as ours; strict shapes catch a wrong
         # file.
         values = [v for k, v in theirs.items() if not k.endswith('num_batches_tracked')]
         names = [k for k in self.state_dict() if not k.endswith('num_batches_tracked')]
+        if len(values) < len(names):
+            raise WeightsNotFound(
+                f'{file} holds {len(values)} weights, and {len(names)} are needed'
+            )
         self.load_state_dict(dict(zip(names, values)), strict=False)
 
 

@@ -7,6 +7,9 @@ its unit is taken for a metre.
 
 from __future__ import annotations
 
+import mmap
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,11 +98,48 @@ def _load(path: Path) -> pycolmap.Reconstruction:
     for file in path.glob('*.*'):
         if file.suffix in ('.bin', '.txt') and not file.is_file():
             raise DatasetError(f'{file} is a pipe or a folder, not a file')
+    for name, skip in _SKIP.items():
+        if (file := path / name).is_file():
+            _check_counts(file, skip)
     try:
         return pycolmap.Reconstruction(path)
     except (ValueError, IndexError, RuntimeError, MemoryError) as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         raise DatasetError(f'{path}: no whole COLMAP model: {first_line}') from None
+
+
+def _skip_image(data: mmap.mmap, position: int) -> int:
+    """Its number, pose and camera; its name; its points."""
+    end = data.find(b'\0', position + 64)
+    if end < 0:
+        raise ValueError('the name has no end')
+    return end + 9 + 24 * _COUNT.unpack_from(data, end + 1)[0]
+
+
+def _skip_point(data: mmap.mmap, position: int) -> int:
+    """Its number, place, colour and error; who sees it."""
+    return position + 51 + 8 * _COUNT.unpack_from(data, position + 43)[0]
+
+
+_COUNT = struct.Struct('<Q')
+_SKIP = {'images.bin': _skip_image, 'points3D.bin': _skip_point}
+
+
+def _check_counts(path: Path, skip: Callable[[mmap.mmap, int], int]) -> None:
+    """Raise `DatasetError` if the file ends before what it says it holds.
+
+    COLMAP believes what it says, and takes memory for it.
+    """
+    try:
+        with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            position = _COUNT.size
+            for _ in range(_COUNT.unpack_from(data)[0]):
+                position = skip(data, position)
+            whole = position <= len(data)
+    except (struct.error, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise DatasetError(f'{path} is cut short: it holds less than it says')
 
 
 def camera_from_colmap(camera: pycolmap.Camera, path: Path) -> Camera:

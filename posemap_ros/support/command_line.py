@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import math
 import sys
@@ -33,6 +34,8 @@ def run_stage(
     Ctrl-C how things stand.
     """
     logging.basicConfig(format='%(levelname)s: %(message)s')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')  # names of files that are no UTF-8
     try:
         work()
     except KeyboardInterrupt:

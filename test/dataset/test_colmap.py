@@ -1,6 +1,7 @@
 """Models as COLMAP writes them, made by pycolmap."""
 
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -122,5 +123,32 @@ def test_broken_models_are_refused(tmp_path, name, content, binary):
     write_colmap(tmp_path, binary=binary)
     path = tmp_path / 'sparse' / '0' / f'{name}{".bin" if binary else ".txt"}'
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match='sparse/0: |no dataset of a known kind'):
+    with pytest.raises(DatasetError, match='sparse/0: |is cut short|no dataset of a known kind'):
+        open_dataset(tmp_path)
+
+
+CAMERA_BIN = struct.pack('<QiiQQ4d', 1, 1, 1, 640, 480, 500, 500, 320, 240)
+IMAGE_BIN = struct.pack('<I7dI', 1, 1, 0, 0, 0, 0, 0, 0, 1) + b'a.png\0'
+POINT_BIN = struct.pack('<Q3d3Bd', 1, 0, 0, 0, 0, 0, 0, 0.0)
+NONE = struct.pack('<Q', 0)
+
+
+@pytest.mark.parametrize(
+    ('images', 'points', 'name'),
+    [
+        (struct.pack('<Q', 2**60), NONE, 'images.bin'),
+        (struct.pack('<Q', 1) + IMAGE_BIN + struct.pack('<Q', 2**33), NONE, 'images.bin'),
+        (NONE, struct.pack('<Q', 2**60), 'points3D.bin'),
+        (NONE, struct.pack('<Q', 1) + POINT_BIN + struct.pack('<Q', 2**33), 'points3D.bin'),
+        (NONE, b'', 'points3D.bin'),
+    ],
+    ids=['images', 'points of an image', 'points', 'images of a point', 'empty'],
+)
+def test_no_memory_is_taken_for_what_a_model_only_claims(tmp_path, images, points, name):
+    model = tmp_path / 'sparse' / '0'
+    model.mkdir(parents=True)
+    (model / 'cameras.bin').write_bytes(CAMERA_BIN)
+    (model / 'images.bin').write_bytes(images)
+    (model / 'points3D.bin').write_bytes(points)
+    with pytest.raises(DatasetError, match=f'{name} is cut short'):
         open_dataset(tmp_path)

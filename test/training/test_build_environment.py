@@ -1,8 +1,10 @@
 """The command line of the training stages: one work folder for one training."""
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
@@ -51,6 +53,18 @@ def test_weights_that_are_none_are_refused_before_the_work(
     for stage in (build_environment, train_aprnet):
         assert stage.main([*arguments, *options]) == 1
         assert 'none.pth' in capsys.readouterr().err
+    for content in (None, {}, [1], b'no archive'):
+        if isinstance(content, bytes):
+            (tmp_path / 'none.pth').write_bytes(content)
+        else:
+            torch.save(content, tmp_path / 'none.pth')
+        assert build_environment.main([*arguments, *options]) == 1
+        error = capsys.readouterr().err
+        assert 'none.pth' in error and error.count('\n') == 1
+    os.unlink(tmp_path / 'none.pth')
+    os.mkfifo(tmp_path / 'none.pth')
+    assert build_environment.main([*arguments, *options]) == 1
+    assert 'none.pth is a pipe' in capsys.readouterr().err
     assert not work_folder(tmp_path / 'out').exists()
 
 
