@@ -57,6 +57,7 @@ setup(
             f'build_environment = {package}.training.build_environment:main',
             f'train_nerf_p = {package}.training.train_nerf_p:main',
             f'train_aprnet = {package}.training.train_aprnet:main',
+            f'map_landmarks = {package}.training.map_landmarks:main',
             f'ablate = {package}.training.ablate:main',
             f'align = {package}.training.align:main',
             f'evaluate = {package}.training.evaluate:main',

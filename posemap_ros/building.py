@@ -1,5 +1,5 @@
-"""From a dataset to an environment: the data that a training sees, and its two stages in a work
-folder from which it resumes.
+"""From a dataset to an environment: the data that a training sees, and its stages in a work folder
+from which it resumes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from posemap_ros.evaluation.errors import rotation_error_deg, summarize, transla
 from posemap_ros.evaluation.uncertainty import calibration, fit_scale
 from posemap_ros.geometry import rotation_error_deg as rotation_error
 from posemap_ros.geometry import translation_error
+from posemap_ros.landmarks.landmark_map import LandmarkMap
+from posemap_ros.landmarks.mapping import NothingInCommon, map_landmarks
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -291,7 +293,8 @@ def train_aprnet_stage(
 
 
 def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> Stopwatch:
-    """Train NeRF-P and APRNet, or resume, and write the environment folder ``out``.
+    """Train NeRF-P and APRNet, or resume, map the landmarks, and write the environment folder
+    ``out``.
 
     Raises:
         DatasetError, FolderInUse, OutOfMemory, OSError: with a sentence that says what to do.
@@ -316,8 +319,10 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
         'aprnet_held_out': aprnet_figures,
         'seconds': round(watch.total, 1),
     }
+    with watch.section('landmarks'):
+        landmarks = find_landmarks(build.dataset, nerf, net.eval(), build.recipe, build.work)
     with watch.section('writing'):
-        write_environment(
+        environment = write_environment(
             out,
             build.dataset.camera,
             net,
@@ -328,11 +333,31 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
             git_revision=git_revision(),
             overwrite=overwrite,
         )
+        if landmarks is not None:
+            environment.add_landmarks(landmarks.to_bytes(), {})
     print(
         f'held-out frames: {aprnet_figures["median_translation_m"]:.3f} m, '
         f'{aprnet_figures["median_rotation_deg"]:.2f} deg median; environment in {out}'
     )
     return watch
+
+
+def find_landmarks(
+    dataset: PosedImages, nerf: NeRFP, net: APRNet, recipe: Recipe, work: Path
+) -> LandmarkMap | None:
+    """Stage 3: map the landmarks of the frames, or resume; None, and a line about it, where they
+    have nothing in common.
+    """
+    try:
+        landmarks = map_landmarks(dataset, nerf, net, recipe.landmarks, work)
+    except NothingInCommon as error:
+        print(f'no landmarks, so poses cannot be verified: {error}')
+        return None
+    print(
+        f'{len(landmarks)} landmarks, each seen in {len(landmarks.seen) / len(landmarks):.1f} of '
+        f'{len(landmarks.T_world_cam)} photos; usually sure to {np.median(landmarks.sigmas):.2g} m'
+    )
+    return landmarks
 
 
 def work_folder(out: Path) -> Path:

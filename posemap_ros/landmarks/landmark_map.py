@@ -15,6 +15,7 @@ from posemap_ros.landmarks.keypoints import DETECTORS
 from posemap_ros.support.files import atomic_write
 
 FORMAT = 1
+_ABOUT = 'landmarks'  # the entry of the file's metadata with all that is no tensor
 _REMAKE = 'make it again with map_landmarks'
 _LARGEST_FILE = 2**30
 _LARGEST_SIDE_PX = 8192
@@ -95,11 +96,12 @@ class LandmarkMap:
         """The content of the file that `load` reads."""
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
         about = {
-            'format': str(FORMAT),
+            'format': FORMAT,
             'detector': self.detector,
-            'camera': json.dumps(self.camera.to_dict()),
+            'camera': self.camera.to_dict(),
         }
-        return save(tensors, about)
+        # In one entry: safetensors writes several in any order, and the same map is the same file.
+        return save(tensors, {_ABOUT: json.dumps(about)})
 
     def save(self, path: Path) -> None:
         """Write the file, all of it or nothing."""
@@ -127,17 +129,17 @@ class LandmarkMap:
         if path.stat().st_size > _LARGEST_FILE:
             raise InvalidLandmarks(f'{path} is larger than {_LARGEST_FILE >> 20} MiB: {_REMAKE}')
         with safe_open(path, framework='numpy') as file:
-            about = file.metadata() or {}
-            if about.get('format') != str(FORMAT):
+            about = json.loads((file.metadata() or {})[_ABOUT])
+            if about['format'] != FORMAT:
                 raise InvalidLandmarks(
-                    f'{path} has format {about.get("format")!r}, and this version of posemap_ros '
+                    f'{path} has format {about["format"]!r:.20}, and this version of posemap_ros '
                     f'reads {FORMAT}: {_REMAKE}, or update posemap_ros'
                 )
             if set(file.keys()) != set(_TENSORS):
                 raise InvalidLandmarks(f'{path} holds other tensors than landmarks do: {_REMAKE}')
             _check_shapes(path, {name: file.get_slice(name) for name in _TENSORS})
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
-        camera = Camera.from_dict(json.loads(about['camera']))
+        camera = Camera.from_dict(about['camera'])
         landmarks = cls(**tensors, camera=camera, detector=about['detector'])
         if fault := landmarks._fault():
             raise InvalidLandmarks(f'{path} is damaged: {fault}; {_REMAKE}')

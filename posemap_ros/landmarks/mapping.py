@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
+from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import mutual_matches
-from posemap_ros.dataset import DatasetError, PosedImages
+from posemap_ros.dataset import PosedImages
 from posemap_ros.landmarks.blocks import in_blocks
 from posemap_ros.landmarks.depth import ray_depths
 from posemap_ros.landmarks.keypoints import KeypointDetector, make_detector
@@ -27,7 +28,7 @@ from posemap_ros.landmarks.triangulation import Sightings, triangulate
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import LandmarksRecipe
 
-_PHOTOS_AT_ONCE, _PAIRS_AT_ONCE = 32, 128
+_PHOTOS_AT_ONCE, _PAIRS_AT_ONCE = 16, 128
 # Of the width of 640 pixels. Matches farther from the epipolar line than several times the usual
 # distance are wrong, whatever that is: poses are not always exact to the pixel.
 _USUAL_DISTANCES, _LEAST_PX, _MOST_PX = 6.0, 1.0, 4.0
@@ -36,7 +37,9 @@ _SURE_DEPTH = 0.01  # of the depth: how sure a point must be to measure NeRF-P's
 _LARGEST_ERROR = 3.0  # standard deviations
 _LEAST_AGREEING = 0.6  # share of a track's sightings that must agree on one point
 
-Describe = Callable[[np.ndarray, Camera], np.ndarray]
+
+class NothingInCommon(ValueError):
+    """Photos that share no landmarks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +62,26 @@ class _Photos:
 
 
 def map_landmarks(
-    dataset: PosedImages, nerf: NeRFP, recipe: LandmarksRecipe, describe: Describe, work: Path
+    dataset: PosedImages, nerf: NeRFP, net: APRNet, recipe: LandmarksRecipe, work: Path
 ) -> LandmarkMap:
     """Find and place the landmarks that photos of a place share.
 
     Args:
         dataset: the photos and their poses.
-        nerf: of the same place.
-        describe: what an image uint8 RGB of a camera looks like as a whole: [G], unit length.
+        nerf, net: of the same place.
         work: folder from which a stopped run goes on.
 
     Raises:
-        DatasetError: the photos have nothing in common.
+        NothingInCommon: no two photos show the same keypoints.
     """
     dataset = dataset.thinned(min(1.0, recipe.photos / len(dataset)))
     detector = make_detector(recipe.detector)
     work = work / f'landmarks-{_digest(dataset, recipe)}'
     work.mkdir(parents=True, exist_ok=True)
-    photos = _find_keypoints(dataset, detector, recipe, describe, work)
+    photos = _look_at(dataset, detector, net, recipe, work)
     matches, distances = _match(photos, detector, _scene_points(photos, nerf), work)
     if not len(matches):
-        raise DatasetError(f'{dataset.root}: no two photos show the same keypoints')
+        raise NothingInCommon(f'{dataset.root}: no two photos show the same keypoints')
     track = join_tracks(len(photos.photo), photos.photo, matches, distances)
     return _place(photos, track, nerf, detector, recipe)
 
@@ -91,29 +93,30 @@ def _digest(dataset: PosedImages, recipe: LandmarksRecipe) -> str:
     return digest.hexdigest()[:12]
 
 
-def _find_keypoints(
+def _look_at(
     dataset: PosedImages,
     detector: KeypointDetector,
+    net: APRNet,
     recipe: LandmarksRecipe,
-    describe: Describe,
     work: Path,
 ) -> _Photos:
+    """Find keypoints in all photos, and describe each as a whole."""
     camera = dataset.camera.undistorted()
     if camera.width > recipe.image_width:
         height = round(camera.height * recipe.image_width / camera.width)
         camera = camera.resized(recipe.image_width, height)
 
     def look_at(block: range) -> dict[str, np.ndarray]:
-        found, looks = [], []
+        found = []
         for i in block:
             gray = cv2.cvtColor(dataset.load_as(i, camera), cv2.COLOR_RGB2GRAY)
             found.append(detector.detect(gray, max_keypoints=recipe.keypoints))
-            looks.append(describe(dataset.load(i), dataset.camera_of(i)))
+        images = np.stack([dataset.load_as(i, net.camera) for i in block])
         return {
             'counts': np.array([len(keypoints) for keypoints in found]),
             'pixels': np.concatenate([keypoints.points for keypoints in found]),
             'descriptors': np.concatenate([keypoints.descriptors for keypoints in found]),
-            'looks': np.stack(looks).astype(np.float16),
+            'looks': _descriptors(net, images).astype(np.float16),
         }
 
     size = _PHOTOS_AT_ONCE
@@ -127,6 +130,13 @@ def _find_keypoints(
         kept['pixels'].astype(np.float64),
         kept['descriptors'],
     )
+
+
+@torch.inference_mode()
+def _descriptors(net: APRNet, images: np.ndarray) -> np.ndarray:
+    """Global descriptors [n, G] of images uint8 [n, h, w, 3] of the network's camera."""
+    pixels = torch.from_numpy(images).to(next(net.parameters()).device)
+    return net.descriptor(net.backbone(network_input(pixels, net.camera))[1]).cpu().numpy()
 
 
 def _scene_points(photos: _Photos, nerf: NeRFP) -> np.ndarray:
