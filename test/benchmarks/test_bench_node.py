@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.bare_network import time_bare_network
 from benchmarks.bench_node import (
     LOWEST_HZ,
     NodeEnded,
@@ -69,6 +70,11 @@ def test_the_random_environment_is_vgg16_at_the_recipes_size(tmp_path) -> None:
     assert (localizer.network_camera.width, localizer.network_camera.height) == (320, 240)
     estimate = localizer.localize(np.zeros((480, 640, 3), np.uint8), camera.resized(640, 480))
     assert np.isfinite(estimate.T_map_cam).all()
+
+
+def test_the_bare_network_is_timed_on_any_device() -> None:
+    times = time_bare_network('cpu', width=64, height=48, calls=2)
+    assert set(times) == {'network', 'pose', 'plain'} and min(times.values()) > 0
 
 
 def test_photos_are_of_the_whole_drive(tmp_path) -> None:
