@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 
 import numpy as np
-import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-from posemap_ros.aprnet.network import APRNet
-from posemap_ros.inference.pose_graph import PoseGraph
-from posemap_ros.inference.runtime import Infer
+# At import, openvino tells its makers over the network that it was used, unless the package that
+# does so is missing. A robot tells nobody.
+sys.modules.setdefault('openvino_telemetry', None)
+
+import openvino  # noqa: E402
+from openvino.frontend import FrontEndManager  # noqa: E402
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: E402
+
+from posemap_ros.aprnet.network import APRNet  # noqa: E402
+from posemap_ros.inference.pose_graph import PoseGraph  # noqa: E402
+from posemap_ros.inference.runtime import Infer  # noqa: E402
 
 
 class OpenVinoRuntime:
@@ -64,7 +70,7 @@ class OpenVinoRuntime:
 
 
 def _convert(traced: torch.jit.ScriptModule, net: APRNet) -> openvino.Model:
-    # Not openvino.convert_model, which tells its makers over the network that it was used.
+    # Not openvino.convert_model, whose options and reports nobody needs here.
     frontend = FrontEndManager().load_by_framework('pytorch')
     # Must live until the conversion is done; copies the weights, since others will take their
     # place in the trace.

@@ -70,6 +70,7 @@ class LocalizerNode(LifecycleNode):
                 Path(folder).expanduser().resolve(),
                 p.device,
                 None if p.revision < 0 else p.revision,
+                p.torch_threads,
             )
             self._verifier = load_verifier(localizer, p)
         except Exception as error:  # rclpy would keep it to itself; each names file or device
@@ -80,7 +81,11 @@ class LocalizerNode(LifecycleNode):
         localizer.localize(np.zeros((camera.height, camera.width, 3), np.uint8), camera)
         self._localizer = localizer
         environment = localizer.environment
-        self.get_logger().info(f'environment {environment.path}, revision {localizer.revision}')
+        if environment.warning:
+            self.get_logger().warning(environment.warning)
+        self.get_logger().info(
+            f'environment {environment.path}, revision {localizer.revision}; {localizer.runtime}'
+        )
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

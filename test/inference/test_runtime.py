@@ -1,6 +1,7 @@
 """Whatever executes APRNet, the poses are those of PyTorch."""
 
 import importlib.util
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -139,3 +140,14 @@ def test_poses_on_cuda_are_nearly_those_of_pytorch(backbone, head):
     device = torch.device('cuda')
     net = random_net(backbone, head).to(device)
     assert_same(choose_runtime(device), net, photographs(4), digits=20.0)
+
+
+def test_openvino_reports_to_nobody():
+    # In a process of its own: whoever imported openvino before, in this one, would decide.
+    pytest.importorskip('openvino', reason='OpenVINO is optional')
+    program = (
+        'import sys, posemap_ros.inference.openvino_runtime\n'
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, '-c', program], check=True)
