@@ -91,7 +91,7 @@ _DECLARATIONS = (
     _Declaration(
         'torch_threads',
         0,
-        'CPU threads of the network; 0 leaves the choice to PyTorch (all cores).',
+        'CPU threads of the network; 0: half of the cores, at most four.',
         between=(0, 256),
         read_only=True,
     ),

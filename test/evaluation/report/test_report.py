@@ -55,7 +55,8 @@ def test_the_report_holds_figures_tables_and_views(dataset, localizer, tmp_path,
 
 
 def test_views_are_of_the_frame_and_its_estimate(dataset, localizer):
-    evaluation = localize_all(localizer, dataset)
+    # All around the circle: what an untrained network estimates may be the same for all frames.
+    evaluation = make_evaluation(np.zeros(12))
     seen = view_frames(evaluation, dataset, [2, 7, 2], localizer)
     for name in ('image', 'render', 'image_features', 'render_features', 'posemap'):
         first, other, again = (getattr(view, name) for view in seen)
