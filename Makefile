@@ -11,7 +11,7 @@ INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcar
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test bench bench-training lint clean
+.PHONY: help setup demo test soak bench bench-training lint clean
 
 help:  ## Show this text
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -28,6 +28,9 @@ demo: $(READY)  ## Localize a recorded drive over ROS 2, refine, localize again 
 
 test: $(READY)  ## Run the tests; ARGS are passed on to pytest
 	@$(RUN) python -m pytest $(ARGS)
+
+soak: $(READY)  ## Run the fault tests as often as it takes to trust them: some hours
+	@POSEMAP_SOAK=1 $(RUN) python -m pytest test/ros $(ARGS)
 
 bench: $(READY)  ## How fast the node is over DDS, against a plain one: alone, under load, while refining
 	@$(RUN) python -m benchmarks.bench_node $(ARGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,7 @@ from posemap_ros.dataset.errors import ImageError
 from posemap_ros.support import encoded_image
 from posemap_ros.support.encoded_image import BadImage
 from posemap_ros.support.files import atomic_write
+from posemap_ros.support.untrusted import FileRefused, open_regular
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 _LARGEST_FILE = 512 * 2**20
@@ -73,12 +73,9 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 def _read_bytes(path: Path, most: int = _LARGEST_FILE) -> bytes:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise ImageError(f'{path}: not a file, but a directory, a pipe or a device')
-        if status.st_size > _LARGEST_FILE:
-            raise ImageError(f'{path}: a file of {status.st_size >> 20} MB is refused')
-        with path.open('rb') as file:
+        with open_regular(path, _LARGEST_FILE) as file:
             return file.read(most)
+    except FileRefused as error:
+        raise ImageError(str(error)) from None
     except OSError as error:
         raise ImageError(f'{path}: cannot be read: {error.strerror}') from None

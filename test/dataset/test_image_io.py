@@ -112,7 +112,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'image.jpg')
-    with pytest.raises(ImageError, match='image.jpg: not a file, but .*a pipe'):
+    with pytest.raises(ImageError, match='image.jpg is a pipe'):
         read_image(tmp_path / 'image.jpg')
 
 

@@ -24,6 +24,7 @@ from geometry_msgs.msg import (
 )
 from nav_msgs.msg import Path as PathMessage
 from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -58,13 +59,13 @@ def wait_until(condition: Callable[[], object], what: str) -> object:
 class NodeProcess:
     """The node in a process of its own, started as launch does: executable, parameter file."""
 
-    def __init__(self, log: Path, **parameters: object) -> None:
+    def __init__(self, log: Path, name: str = 'posemap', **parameters: object) -> None:
         config = Path(__file__).parents[2] / 'config' / 'localize.yaml'
         command = [
             _executable(),
             '--ros-args',
             '-r',
-            '__node:=posemap',
+            f'__node:={name}',
             '--params-file',
             str(config),
         ]
@@ -83,6 +84,18 @@ class NodeProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def megabytes(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f'/proc/{self.pid}/statm').read_text().split()[1])
+        return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+    def catches(self, number: signal.Signals) -> bool:
+        """Whether it has a handler for a signal by now."""
+        status = Path(f'/proc/{self.pid}/status').read_text()
+        caught = int(status.split('SigCgt:')[1].split()[0], 16)
+        return bool(caught >> (number - 1) & 1)
 
     def wait_for_log(self, text: str) -> None:
         """Wait until it has printed `text`."""
@@ -120,14 +133,11 @@ class Robot:
     ) -> None:
         self.node = Node('robot')
         self.camera = camera
+        self._clients: dict[str, Client] = {}
         self._start_outputs()
         self._start_inputs()
         if mounted:
-            self._static.sendTransform(
-                messages.transform_stamped(
-                    T_BASE_CAM, 'base_link', CAMERA_FRAME, Time(nanoseconds=1).to_msg()
-                )
-            )
+            self.mount()
         # Simulated time is this many nanoseconds; None follows the machine.
         self.clock_ns: int | None = 1_000_000_000_000 if simulated_time else None
         self._executor = SingleThreadedExecutor()
@@ -198,6 +208,14 @@ class Robot:
         """Let simulated time go on (or back), and publish it."""
         self.clock_ns += int(seconds * 1e9)
         self._clock.publish(Clock(clock=self.now().to_msg()))
+
+    def mount(self) -> None:
+        """Publish how the camera is mounted; who listens later hears it, too."""
+        self._static.sendTransform(
+            messages.transform_stamped(
+                T_BASE_CAM, 'base_link', CAMERA_FRAME, Time(nanoseconds=1).to_msg()
+            )
+        )
 
     def odometry(self, T_odom_base: np.ndarray, stamp: Time) -> None:
         """Publish odom->base_link."""
@@ -290,22 +308,29 @@ class Robot:
 
     # ---- what it asks of the node
 
-    def call(self, name: str):
+    def call(self, name: str, node: str = 'posemap'):
         """Call a Trigger service of the node; returns the future of its answer."""
-        client = self.node.create_client(Trigger, f'posemap/{name}')
-        wait_until(client.service_is_ready, f'the service {name}')
-        return client.call_async(Trigger.Request())
+        return self._client(Trigger, f'{node}/{name}').call_async(Trigger.Request())
 
     def set_parameter(self, name: str, value: object) -> str:
         """Set a parameter of the node; returns the reason of a refusal, or ''."""
-        client = self.node.create_client(SetParameters, 'posemap/set_parameters')
-        wait_until(client.service_is_ready, 'the parameters of the node')
+        client = self._client(SetParameters, 'posemap/set_parameters')
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]
         )
         [result] = answer(client.call_async(request)).results
         assert result.successful == (not result.reason)
         return result.reason
+
+    def _client(self, kind: type, name: str) -> Client:
+        """Of a service that is there."""
+        if name not in self._clients:
+            # With the usual ten, some of many calls at once would never leave.
+            self._clients[name] = self.node.create_client(
+                kind, name, qos_profile=QoSProfile(depth=100)
+            )
+        wait_until(self._clients[name].service_is_ready, f'the service {name}')
+        return self._clients[name]
 
 
 def answer(future):
@@ -324,6 +349,19 @@ def matrix(pose: Pose) -> np.ndarray:
     t, q = pose.position, pose.orientation
     translation = Vector3(x=t.x, y=t.y, z=t.z)
     return messages.matrix(Transform(translation=translation, rotation=q))
+
+
+def child_of(pid: int) -> int | None:
+    """The refine process of a node."""
+    children = Path(f'/proc/{pid}/task').glob('*/children')
+    pids = [int(pid) for file in children for pid in file.read_text().split()]
+    return pids[0] if pids else None
+
+
+def frames_kept(robot: Robot, name: str = 'refine') -> int:
+    """For refine, by the node's diagnostics."""
+    status = robot.diagnostics.get(name)
+    return 0 if status is None else int({v.key: v.value for v in status.values}['frames kept'])
 
 
 def _executable() -> str:

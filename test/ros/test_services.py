@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import running_nodes
-from robot import T_BASE_CAM, NodeProcess, Robot, answer, wait_until
+from robot import T_BASE_CAM, NodeProcess, answer, child_of, frames_kept, wait_until
 from tiny_environment import CAMERA
 
 from posemap_ros.environment import Environment
@@ -40,19 +40,6 @@ def position_of(pose) -> np.ndarray:
 
 def expected_position(localizer: Localizer, view: np.ndarray) -> np.ndarray:
     return (localizer.localize(view, CAMERA).T_map_cam @ np.linalg.inv(T_BASE_CAM))[:3, 3]
-
-
-def child_of(pid: int) -> int | None:
-    """The refine process of a node."""
-    children = Path(f'/proc/{pid}/task').glob('*/children')
-    pids = [int(pid) for file in children for pid in file.read_text().split()]
-    return pids[0] if pids else None
-
-
-def frames_kept(robot: Robot) -> int:
-    """For refine, by the node's diagnostics."""
-    status = robot.diagnostics.get('refine')
-    return 0 if status is None else int({v.key: v.value for v in status.values}['frames kept'])
 
 
 def test_refine_beside_localization(start_node, robot, own_environment, next_view, views):
