@@ -36,6 +36,7 @@ from posemap_ros.node.sighting import UNUSABLE, NothingToSee, Observer, Sighting
 from posemap_ros.node.stamps import FrameRefused, StampCheck
 from posemap_ros.node.state import State
 from posemap_ros.node.tf import NoTransform, NotYet, TfReader
+from posemap_ros.support.printable import printable
 from posemap_ros.verification.verifier import Prior, Verification, Verifier
 
 # How often to look whether odometry has come.
@@ -154,7 +155,7 @@ class Localization:
         try:
             yield
         except UNUSABLE as error:
-            self.input_problem = str(error)
+            self.input_problem = printable(str(error), 1000)
             self._warn(f'image not used: {error}')
 
     def _has_odometry(self, pending: _Pending) -> bool:

@@ -221,8 +221,8 @@ class LocalizerNode(LifecycleNode):
         """The network needs no first guess, but whoever gives one says the history is wrong."""
         frame, map_frame = message.header.frame_id, self.parameters.map_frame
         if frame.lstrip('/') != map_frame:
-            self.get_logger().warning(
-                f'initialpose is in {printable(frame)!r}, not {map_frame!r}: ignored'
+            self.warn_now_and_then(
+                f"initialpose is in '{printable(frame)}', not '{map_frame}': ignored"
             )
             return
         self._localization.forget()

@@ -140,9 +140,7 @@ class Storm:
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
 def test_poses_flow_after_malformed_messages(start_node, robot, next_view, transport):
     """They come beside a camera that does its work; the clean-up afterwards is the robot's."""
-    node = start_node(
-        tf_mode='map_to_camera', image_transport=transport, transform_wait=0.0, check_image=False
-    )
+    node = start_node(tf_mode='map_to_camera', image_transport=transport)
     storm = Storm(robot.node, next_view(), seed=1)
 
     def drive() -> None:
