@@ -117,7 +117,7 @@ class Camera:
             raise InvalidCamera(f'a camera with skewed pixels (K[1] = {skew:g}) is not supported')
         model, D = _tidy_distortion(distortion_model, [float(d) for d in D])
         camera = cls(width, height, fx, fy, cx + 0.5, cy + 0.5, model, D)
-        if doubt := camera._implausible():
+        if doubt := camera.implausible():
             raise InvalidCamera(
                 f'the CameraInfo says fx = {fx:g}, fy = {fy:g}, cx = {cx:g}, cy = {cy:g} of '
                 f'images of {width}x{height} pixels, and {doubt}, as with no real camera: K and '
@@ -240,7 +240,7 @@ class Camera:
             folds = np.flatnonzero(~(np.diff(bent) > 0))
         return float(radius[folds[0]]) if folds.size else math.inf
 
-    def _implausible(self) -> str:
+    def implausible(self) -> str:
         """Why no real camera is like that, or ''."""
         across, down = (
             math.degrees(2 * math.atan(size / 2 / focal))

@@ -261,7 +261,11 @@ MANY = 10**6
     [
         ({'network_camera': {**CAMERA.to_dict(), 'width': MANY}}, 'a side of network_camera'),
         ({'network_camera': {**CAMERA.to_dict(), 'width': 72}}, 'multiples of 16'),
-        ({'network_camera': {**CAMERA.to_dict(), 'fx': 1e7}}, 'the focal length of network_camer'),
+        (
+            {'network_camera': {**CAMERA.to_dict(), 'fx': 1e-7}},
+            'network_camera is none: it would see',
+        ),
+        ({'network_camera': {**CAMERA.to_dict(), 'cx': 1e308}}, 'its centre would be'),
         ({'camera': {**CAMERA.to_dict(), 'height': MANY}}, 'a side of camera'),
         ({'camera': {**CAMERA.to_dict(), 'fx': float('nan')}}, 'camera fx must be positive'),
         ({'camera': {}}, 'missing'),

@@ -73,6 +73,9 @@ class PosedImages:
             raise DatasetError(
                 f'{self.root}: {odd!r} cannot be written in a list; rename the file'
             )
+        for camera in {self.camera, *(frame.camera or self.camera for frame in self.frames)}:
+            if doubt := camera.implausible():
+                raise DatasetError(f'{self.root}: {camera} is no real camera: {doubt}')
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -9,7 +9,6 @@ else has OpenCV's (y down, z forward). cx and cy count from the image's corner, 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -187,7 +186,7 @@ def _read_applied(content: Mapping[str, Any], path: Path) -> tuple[np.ndarray, f
         matrix = [*matrix, [0, 0, 0, 1]]
     applied = checked_pose(matrix, f'{path}: applied_transform')
     scale = content.get('applied_scale', 1.0)
-    if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+    if not isinstance(scale, (int, float)) or not 1e-6 < scale < 1e6:
         raise DatasetError(f'{path}: applied_scale must be a positive number, not {scale!r}')
     return np.linalg.inv(applied), float(scale)
 
@@ -223,7 +222,7 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
 
 def _read_camera(values: Mapping[str, Any], image: Path, path: Path) -> Camera:
     """From nerfstudio's keys, or instant-ngp's, which may leave out all but an angle of view."""
-    name = values.get('camera_model', 'OPENCV')
+    name = str(values.get('camera_model', 'OPENCV'))
     name = _OTHER_NAMES.get(name, name)
     model = next((ours for ours, (theirs, _) in _MODELS.items() if theirs == name), None)
     if model is None:

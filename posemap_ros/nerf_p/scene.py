@@ -90,9 +90,10 @@ class SceneFrame:
                 f'near_m {scene.near_m:g} and middle_m {scene.middle_m:g} do not rise'
             )
         centre = np.reshape(scene.centre, (4, 4))
-        rotation, position = centre[:3, :3], centre[:3, 3]
-        is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
-        if not (is_rotation and np.abs(position).max() < _LARGEST_M):
+        rotation = centre[:3, :3]
+        if not np.abs(centre).max() < _LARGEST_M or not np.allclose(
+            rotation @ rotation.T, np.eye(3), atol=1e-3
+        ):
             raise ValueError('centre is no pose')
         return scene
 

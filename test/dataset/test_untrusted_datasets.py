@@ -195,3 +195,26 @@ def test_numbers_in_other_scripts_and_of_many_digits(tmp_path):
     write_seven_scenes(tmp_path / 'b', sequences=1)
     (tmp_path / 'b' / 'TrainSplit.txt').write_text('9' * 5000)
     assert not open_dataset(tmp_path / 'b').parts
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('camera_model', []),
+        ('camera_model', {'a': 1}),
+        ('applied_scale', 10**400),
+        ('applied_scale', 1e-300),
+        ('fl_x', 1e308),
+        ('fl_x', 1.0),
+        ('cx', 1e308),
+        ('w', float('inf')),
+        ('w', 10**9),
+        ('h', 0),
+    ],
+)
+def test_values_of_no_real_camera_are_refused(tmp_path, key, value):
+    write_own(tmp_path)
+    content = json.loads((tmp_path / 'transforms.json').read_text())
+    (tmp_path / 'transforms.json').write_text(json.dumps({**content, key: value}))
+    with pytest.raises(DatasetError, match=str(tmp_path)):
+        open_dataset(tmp_path).load(0)
