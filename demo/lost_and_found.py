@@ -27,8 +27,11 @@ class Episode:
     false_poses: int  # from when it was done until the robot was found
 
     def __str__(self) -> str:
-        lost = 'never called lost' if self.lost_s is None else f'lost after {self.lost_s:.2f} s'
-        found = 'not found again'
+        lost, found = 'not called lost', 'not found again'
+        if self.lost_s is not None:
+            lost = f'lost after {self.lost_s:.2f} s'
+        elif self.found_s is not None:
+            lost = 'not called lost before it was found'
         if self.found_s is not None:
             found = f'found again after {self.found_s:.2f} s'
         false = f'{self.false_poses} false poses' if self.false_poses else 'no false pose'
