@@ -163,9 +163,22 @@ class AprRecipe(_Checked):
 
 
 @dataclass(frozen=True)
-class AlignmentRecipe(_Checked):
-    """How APRNet is aligned on unlabelled images (posemap_ros/alignment.py)."""
+class LabelledRecipe(_Checked):
+    """How APRNet is aligned on images with verified poses (posemap_ros/alignment/labelled.py)."""
 
+    rate: Annotated[float, Within(0.0, 10.0)] = 0.3  # times the learning rates of the training
+    batch: Annotated[int, Within(2, 1_000_000)] = 10
+    rehearsed: Share = 0.5  # of the batch, views that are known already
+    views: Count = 96  # that are rendered for it
+    epochs: Annotated[int, Within(1, 10_000)] = 20
+
+
+@dataclass(frozen=True)
+class AlignmentRecipe(_Checked):
+    """How APRNet is aligned on how the place looks now (posemap_ros/alignment)."""
+
+    labels: Literal['verified', 'none'] = 'verified'  # none: self-supervised, as in the paper
+    labelled: LabelledRecipe = LabelledRecipe()
     learning_rate: Rate = 1e-5
     frozen_stages: Stages = 2
     view_height: Pixels = 48

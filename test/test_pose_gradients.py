@@ -13,7 +13,7 @@ import roma
 import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
 
-from posemap_ros.alignment import Aligner
+from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
 from posemap_ros.aprnet.losses import posemap_loss
 from posemap_ros.aprnet.network import network_input
 from posemap_ros.environment import make_aprnet, make_nerf_p
@@ -96,13 +96,15 @@ def test_posemap_loss(nerf: NeRFP, distance: str, features: str) -> None:
 def test_image_loss_of_the_alignment(nerf: NeRFP, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the view, its enlargement and the frozen extractor."""
     monkeypatch.setattr(
-        'posemap_ros.alignment.luma_histogram', lambda image: luma_histogram(image).double()
+        'posemap_ros.alignment.self_supervised.luma_histogram',
+        lambda image: luma_histogram(image).double(),
     )
     torch.manual_seed(0)
     camera = CAMERA.resized(32, 32)
     net = make_aprnet(SCENE, camera, RECIPE.aprnet).double()
-    aligner = Aligner(net, nerf, replace(RECIPE.alignment, view_height=8))
+    recipe, order = replace(RECIPE.alignment, view_height=16), torch.Generator()
     image = torch.from_numpy(photograph(POSES[4].numpy(), camera))[None]
+    aligner = SelfSupervisedAligner(net, nerf, image, recipe, order)
     photo = network_input(image, camera).double()
     check(lambda pose: aligner._feature_gap(photo, aligner._render(pose, image)), POSES[4])
 

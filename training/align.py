@@ -1,18 +1,18 @@
-"""Align an environment on images without poses: how the place looks today.
+"""Align an environment on images of how the place looks today.
 
-The poses in the data are not used. The result becomes a new revision of the environment if it
-helps on images that were not trained on, and is dropped otherwise.
+The poses in the data are not used: where the environment has landmarks, the images are verified by
+them, and what is verified is learned. The result becomes a new revision of the environment if it
+helps in places that were not trained on, and is dropped otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from posemap_ros.alignment import AlignmentResult, align_environment
+from posemap_ros.alignment.align import AlignmentResult, align_environment
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import MANIFEST, Environment
 from posemap_ros.support.command_line import SEED, add_data_arguments, number, run_stage
@@ -28,6 +28,7 @@ def align_on_dataset(
     *,
     data_format: str | None = None,
     every: int = 1,
+    verify: bool = True,
     revision: int | None = None,
     seconds: float | None = None,
     steps: int | None = None,
@@ -37,17 +38,8 @@ def align_on_dataset(
 ) -> AlignmentResult:
     """Align on every ``every``-th image of a dataset's split; see `align_environment`."""
     watch = watch or Stopwatch()
-    with watch.section('reading'):
-        dataset = open_dataset(data, split, data_format)
-        loaded = Environment.load(environment, revision)
-        if loaded.warning:
-            print(loaded.warning, file=sys.stderr)
-        check_writable(loaded.path / MANIFEST)
-        camera = loaded.network_camera
-        indices = range(0, len(dataset), every)
-        images = np.stack(
-            [dataset.load_as(i, camera) for i in progress_bar(indices, 'reading', len(indices))]
-        )
+    dataset = open_dataset(data, split, data_format)
+    dataset = replace(dataset, frames=dataset.frames[::every])
     with watch.section('aligning'), progress_bar(None, 'aligning', 100, '%') as bar:
 
         def progress(fraction: float, text: str) -> None:
@@ -56,7 +48,8 @@ def align_on_dataset(
 
         return align_environment(
             environment,
-            images,
+            dataset,
+            verify=verify,
             revision=loaded.revision,
             seconds=seconds,
             steps=steps,
@@ -80,6 +73,12 @@ def main(argv: list[str] | None = None) -> int:
     add_data_arguments(parser)
     add('--split', type=Path, metavar='FILE', help='names of the frames to align on')
     add('--every', type=number(int, 1), default=1, metavar='N', help='use only every N-th of them')
+    add(
+        '--verification',
+        choices=('off', 'always'),
+        default='always',
+        help='off: without labels, as in the paper (default: %(default)s)',
+    )
     add('--seconds', type=number(float, 0.0), metavar='S', help='stop after so long')
     add(
         '--steps',
@@ -99,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.split,
             data_format=arguments.format,
             every=arguments.every,
+            verify=arguments.verification == 'always',
             seconds=arguments.seconds,
             steps=arguments.steps,
             device=arguments.device,

@@ -41,9 +41,14 @@ class PosedViews:
     def __len__(self) -> int:
         return len(self.images)
 
-    def part(self, index: slice) -> PosedViews:
-        """A run of the images."""
+    def part(self, index: slice | Tensor) -> PosedViews:
+        """A run of the images, or those with these indices."""
         return PosedViews(self.images[index], self.T_world_cam[index])
+
+    @classmethod
+    def cat(cls, parts: list[PosedViews]) -> PosedViews:
+        """Images of the same size, one after the other."""
+        return cls(*(torch.cat(column) for column in zip(*(vars(p).values() for p in parts))))
 
     def save(self, path: Path) -> None:
         """Write to a safetensors file, atomically."""

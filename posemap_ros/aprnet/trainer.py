@@ -5,22 +5,15 @@ renders.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.losses import (
-    LearnedPoseLoss,
-    image_loss,
-    point_loss,
-    pose_loss,
-    posemap_loss,
-    spread_loss,
-)
+from posemap_ros.aprnet.losses import LearnedPoseLoss, image_loss, pose_loss
 from posemap_ros.aprnet.network import APRNet, Prediction, network_input
 from posemap_ros.aprnet.renders import PosedViews
-from posemap_ros.aprnet.view_source import Examples, ViewSource
+from posemap_ros.aprnet.supervision import Supervision
+from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
@@ -28,12 +21,7 @@ from posemap_ros.support.device import mixed_precision
 from posemap_ros.support.distributed import data_parallel, share_of, world_size
 from posemap_ros.training_loop import train
 
-# Scene points farther than this many scene radii do not help to find a position.
-FAR_RADII = 4.0
 CHECKS = 10
-# Reaches only the layers that predict the spread; small, so that it never fills the clipped
-# gradient.
-SPREAD_WEIGHT = 0.01
 MAX_GRADIENT_NORM = 10.0
 
 
@@ -69,42 +57,11 @@ def train_aprnet(
     weight = recipe.loss
     use_views, batch = recipe.uses_views, share_of(recipe.batch)
     real = recipe.photos_per_step(world_size())
-    rays = net.camera.rays(stride=POSEMAP_STRIDE).to(device)
-    grid, rays = rays.shape[:2], rays.reshape(-1, 3)
-    far_m = FAR_RADII * nerf.scene.radius_m
+    grid = (net.camera.height // POSEMAP_STRIDE, net.camera.width // POSEMAP_STRIDE)
     real_examples = source.examples(photos)
     at_photos = source.at_photos() if weight.image > 0 else None
     learned = [LearnedPoseLoss().to(device)] if recipe.pose_weighting == 'learned' else []
-    pose_error = learned[0] if learned else pose_loss
-
-    def supervise(
-        predicted: Prediction,
-        examples: Examples,
-        chosen: Tensor,
-        generator: torch.Generator,
-        rendering: bool,
-        posemap_distance: Literal['cosine', 'l2'],
-    ) -> Tensor:
-        """Losses of predictions for the examples ``chosen``."""
-        poses = examples.views.T_world_cam[chosen].to(device)
-        loss = weight.pose * pose_error(predicted.T_world_cam, poses)
-        loss = loss + SPREAD_WEIGHT * spread_loss(
-            predicted.log_sigma, predicted.T_world_cam, poses
-        )
-        if weight.points > 0 and predicted.points is not None:
-            depth = examples.posemaps.depth[chosen].to(device)
-            loss = loss + weight.points * point_loss(
-                predicted.points, predicted.depths, poses, depth, rays, far_m
-            )
-        if weight.posemap > 0 and rendering:
-            cells = torch.randperm(len(rays), generator=generator)[: recipe.posemap_cells]
-            true = examples.posemaps.features[chosen][:, cells].float().to(device)
-            opacity = examples.posemaps.opacity[chosen][:, cells].float().to(device)
-            estimated = nerf.posemap(
-                predicted.T_world_cam, net.camera, cells.to(device), recipe.posemap_features
-            ).features
-            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity, posemap_distance)
-        return loss
+    supervise = Supervision(nerf, net.camera, recipe, learned[0] if learned else pose_loss)
 
     def losses(index: int, generator: torch.Generator) -> dict[str, Tensor]:
         rendering = index >= recipe.rendering_losses_from * recipe.steps
@@ -129,8 +86,7 @@ def train_aprnet(
                 real_examples,
                 chosen,
                 generator,
-                rendering,
-                'cosine',
+                rendering=rendering,
             )
         }
         if use_views:
@@ -139,8 +95,8 @@ def train_aprnet(
                 views,
                 drawn,
                 generator,
-                rendering,
-                recipe.rvs_posemap_distance,
+                rendering=rendering,
+                posemap_distance=recipe.rvs_posemap_distance,
             )
         if pairs:
             window = random_window(grid, recipe.image_loss_window, generator)

@@ -6,23 +6,33 @@ import threading
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 
+from posemap_ros.camera import Camera
+from posemap_ros.dataset.image_io import encode_image
+
+_JPEG_QUALITY = 95
+# No wider than this: more pixels say no more about a pose, and take memory.
+_MOST_PIXELS_WIDE = 1280
 # Standing still for this long is as much reason for another frame as moving by 1 m or 1 rad.
 _SECONDS_PER_METRE = 20.0
 # Frames nearer than this (metres + radians + time / 20 s) to the last one show nothing new.
 _MINIMUM_GAP = 0.05
 
 
-@dataclass(frozen=True)
-class _Entry:
-    stamp: float
-    image: np.ndarray
-    T_odom_base: np.ndarray | None
+@dataclass(frozen=True, eq=False)
+class KeptFrame:
+    """One image as its camera took it."""
+
+    stamp: float  # seconds
+    T_odom_base: np.ndarray | None  # [4, 4]
+    camera: Camera
+    jpeg: bytes  # a tenth of the pixels' size, with errors far below what a keypoint notices
 
 
 class FrameBuffer:
-    """At most `capacity` uint8 RGB frames, none older than `horizon` seconds. Thread-safe.
+    """At most `capacity` images, none older than `horizon` seconds. Thread-safe.
 
     When full, the frame goes that is nearest to its two neighbours in time, by position, angle and
     time together. So a robot that waits at a door for ten minutes does not forget the corridor.
@@ -35,50 +45,66 @@ class FrameBuffer:
             raise ValueError(f'a frame buffer needs room for 3 frames or more, not {capacity}')
         self._capacity = capacity
         self._horizon = horizon
-        self._entries: list[_Entry] = []
+        self._frames: list[KeptFrame] = []
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._frames)
 
     def wants(self, stamp: float, T_odom_base: np.ndarray | None = None) -> bool:
-        """Whether a frame taken then and there is worth the cost of preparing it."""
+        """Whether an image taken then and there is worth the cost of keeping it."""
         with self._lock:
-            if not self._entries:
+            if not self._frames:
                 return True
-            return _gap(self._entries[-1], _Entry(stamp, None, T_odom_base)) >= _MINIMUM_GAP
+            last = self._frames[-1]
+            return _gap(last.stamp, last.T_odom_base, stamp, T_odom_base) >= _MINIMUM_GAP
 
-    def add(self, stamp: float, image: np.ndarray, T_odom_base: np.ndarray | None = None) -> None:
-        """Keep `image` [h, w, 3] uint8, taken at `stamp` seconds."""
+    def add(
+        self,
+        stamp: float,
+        image: np.ndarray,
+        camera: Camera,
+        T_odom_base: np.ndarray | None = None,
+    ) -> None:
+        """Keep `image` [h, w, 3] uint8 RGB of `camera`, taken at `stamp` seconds."""
+        shrink = min(1.0, _MOST_PIXELS_WIDE / camera.width)
+        if shrink < 1.0:
+            camera = camera.resized(_MOST_PIXELS_WIDE, max(1, round(shrink * camera.height)))
+            size = (camera.width, camera.height)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        frame = KeptFrame(stamp, T_odom_base, camera, encode_image(image, '.jpg', _JPEG_QUALITY))
         with self._lock:
-            self._entries.append(_Entry(stamp, image, T_odom_base))
-            while self._entries[0].stamp < stamp - self._horizon:
-                self._entries.pop(0)
-            if len(self._entries) > self._capacity:
+            self._frames.append(frame)
+            while self._frames[0].stamp < stamp - self._horizon:
+                self._frames.pop(0)
+            if len(self._frames) > self._capacity:
                 self._drop_most_redundant()
 
-    def images(self) -> np.ndarray:
-        """All frames, oldest first, as a new uint8 array [N, h, w, 3]."""
+    def frames(self) -> list[KeptFrame]:
+        """All that are kept, oldest first."""
         with self._lock:
-            images = [entry.image for entry in self._entries]
-        return np.stack(images) if images else np.zeros((0, 0, 0, 3), np.uint8)
+            return list(self._frames)
 
     def clear(self) -> None:
         """Forget all frames."""
         with self._lock:
-            self._entries.clear()
+            self._frames.clear()
 
     def _drop_most_redundant(self) -> None:
-        entries = self._entries
-        gaps = np.array([_gap(a, b) for a, b in pairwise(entries)])
-        del entries[1 + int(np.argmin(gaps[:-1] + gaps[1:]))]
+        gaps = np.array(
+            [
+                _gap(a.stamp, a.T_odom_base, b.stamp, b.T_odom_base)
+                for a, b in pairwise(self._frames)
+            ]
+        )
+        del self._frames[1 + int(np.argmin(gaps[:-1] + gaps[1:]))]
 
 
-def _gap(a: _Entry, b: _Entry) -> float:
+def _gap(stamp_a: float, T_a: np.ndarray | None, stamp_b: float, T_b: np.ndarray | None) -> float:
     """How much there may be between two frames: metres + radians + a share for time."""
-    gap = abs(b.stamp - a.stamp) / _SECONDS_PER_METRE
-    if a.T_odom_base is not None and b.T_odom_base is not None:
-        gap += float(np.linalg.norm(b.T_odom_base[:3, 3] - a.T_odom_base[:3, 3]))
-        cosine = (np.trace(a.T_odom_base[:3, :3].T @ b.T_odom_base[:3, :3]) - 1) / 2
+    gap = abs(stamp_b - stamp_a) / _SECONDS_PER_METRE
+    if T_a is not None and T_b is not None:
+        gap += float(np.linalg.norm(T_b[:3, 3] - T_a[:3, 3]))
+        cosine = (np.trace(T_a[:3, :3].T @ T_b[:3, :3]) - 1) / 2
         gap += float(np.arccos(np.clip(cosine, -1, 1)))
     return gap

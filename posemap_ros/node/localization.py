@@ -189,7 +189,9 @@ class Localization:
         """Keep the image for refine, before it is judged: where poses are poor it is needed."""
         with self._unless_time_started_anew(era):
             if self._frames.wants(sighting.seconds, sighting.T_odom_base):
-                self._frames.add(sighting.seconds, sighting.prepared, sighting.T_odom_base)
+                self._frames.add(
+                    sighting.seconds, sighting.image, sighting.camera, sighting.T_odom_base
+                )
 
     def _weigh(self, sighting: Sighting) -> None:
         quick = sighting.quick_fix()

@@ -1,6 +1,6 @@
 """The child process of refinement.py: aligns an environment on the frames in a folder.
 
-Reads job.json and images.npy from the folder given as its only argument. Writes lines of JSON to
+Reads job.json and the images from the folder given as its only argument. Writes lines of JSON to
 standard output: {"progress": [fraction, text]}, and at the end {"result": {...}} or {"error":
 sentence}. When its standard input ends it removes the folder, because whoever made it may have
 been killed, and stops.
@@ -16,10 +16,19 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
-JOB_FILE, IMAGES_FILE = 'job.json', 'images.npy'
+import cv2
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import PosedFrame, PosedImages
+from posemap_ros.node.frame_buffer import KeptFrame
+
+JOB_FILE = 'job.json'
+_CAMERAS_FILE, _IMAGE_FILE = 'cameras.json', '{:06d}.jpg'
 _NICENESS = 10
 _OOM_SCORE = 800  # of 1000
 
@@ -33,6 +42,27 @@ class RefineJob:
     device: str
     threads: int
     seconds: float
+
+
+def write_images(folder: Path, frames: list[KeptFrame]) -> None:
+    """Put images into a job's folder."""
+    for index, frame in enumerate(frames):
+        (folder / _IMAGE_FILE.format(index)).write_bytes(frame.jpeg)
+    cameras = [frame.camera.to_dict() for frame in frames]
+    (folder / _CAMERAS_FILE).write_text(json.dumps(cameras))
+
+
+def read_images(folder: Path) -> PosedImages:
+    """What `write_images` wrote; the poses mean nothing."""
+    cameras = map(Camera.from_dict, json.loads((folder / _CAMERAS_FILE).read_text()))
+    names = (_IMAGE_FILE.format(index) for index in count())
+    return PosedImages.of(
+        folder,
+        [
+            PosedFrame(name, folder / name, np.eye(4), camera=camera)
+            for name, camera in zip(names, cameras)
+        ],
+    )
 
 
 def main() -> None:
@@ -54,16 +84,16 @@ def main() -> None:
 
 
 def _align(folder: Path, reports: TextIO) -> dict[str, Any]:
-    import numpy as np
     import torch
 
-    from posemap_ros.alignment import align_environment
+    from posemap_ros.alignment.align import align_environment
 
     job = RefineJob(**json.loads((folder / JOB_FILE).read_text()))
     torch.set_num_threads(job.threads)
+    cv2.setNumThreads(job.threads)
     result = align_environment(
         Path(job.environment),
-        np.load(folder / IMAGES_FILE),
+        read_images(folder),
         revision=job.revision,
         seconds=job.seconds,
         device=job.device,

@@ -18,11 +18,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 import posemap_ros
-from posemap_ros.alignment import AlignmentResult
-from posemap_ros.node.refine_worker import IMAGES_FILE, JOB_FILE, RefineJob
+from posemap_ros.alignment.align import AlignmentResult
+from posemap_ros.node.frame_buffer import KeptFrame
+from posemap_ros.node.refine_worker import JOB_FILE, RefineJob, write_images
 
 _GRACE_SECONDS = 2.0  # for the child to clean up when it is told to stop
 
@@ -48,11 +47,11 @@ class Refinement:
     def run(
         self,
         job: RefineJob,
-        images: np.ndarray,
+        frames: list[KeptFrame],
         timeout: float,
         progress: Callable[[float, str], None] = lambda fraction, text: None,
     ) -> AlignmentResult:
-        """Align on `images` [N, h, w, 3] uint8 in a child process, for `timeout` seconds at most.
+        """Align on `frames` in a child process, for `timeout` seconds at most.
 
         An accepted alignment is in the environment's folder, as a new revision, when this returns.
         Raises `RefineFailed`, also when another one runs already.
@@ -62,7 +61,7 @@ class Refinement:
         try:
             self._stopped = ''
             self.status = 'starting'
-            result = self._run(job, images, timeout, progress)
+            result = self._run(job, frames, timeout, progress)
             self.status = f'{"accepted" if result.accepted else "not accepted"}: {result.reason}'
             return result
         except (RefineFailed, OSError) as error:
@@ -82,12 +81,12 @@ class Refinement:
     def _run(
         self,
         job: RefineJob,
-        images: np.ndarray,
+        frames: list[KeptFrame],
         timeout: float,
         progress: Callable[[float, str], None],
     ) -> AlignmentResult:
         with tempfile.TemporaryDirectory(prefix='posemap_refine_') as folder:
-            np.save(Path(folder) / IMAGES_FILE, images)
+            write_images(Path(folder), frames)
             (Path(folder) / JOB_FILE).write_text(json.dumps(asdict(job)))
             log = Path(folder) / 'log.txt'
             with log.open('wb') as stderr:

@@ -83,10 +83,10 @@ class WeightServices:
     def refine(self) -> tuple[bool, str]:
         """Align on the frames just seen; whether the weights changed, and a sentence."""
         p = self._p
-        images = self._frames.images()
-        if not self._refinement.running and len(images) < p.refine_min_frames:
+        frames = self._frames.frames()
+        if not self._refinement.running and len(frames) < p.refine_min_frames:
             return False, (
-                f'only {len(images)} different frames were seen so far, refine needs '
+                f'only {len(frames)} different frames were seen so far, refine needs '
                 f'{p.refine_min_frames} (refine_min_frames): drive the robot around a little'
             )
         resets = self._resets
@@ -98,16 +98,16 @@ class WeightServices:
                 threads=p.refine_threads,
                 seconds=p.refine_seconds,
             )
-            result = self._refinement.run(job, images, p.refine_timeout, self._log_progress)
+            result = self._refinement.run(job, frames, p.refine_timeout, self._log_progress)
             if not result.accepted:
-                return False, f'refine on {len(images)} frames: {result.reason}'
+                return False, f'refine on {len(frames)} frames: {result.reason}'
             with self._weights_lock:
                 if self._resets != resets:
                     return False, f'not used, because reset was called: {result.reason}'
                 self._use(result.revision)
         except (RefineFailed, ValueError, OSError) as error:
             return False, f'refine failed, nothing was changed: {error}'
-        return True, f'refine on {len(images)} frames: {result.reason}'
+        return True, f'refine on {len(frames)} frames: {result.reason}'
 
     def reset(self) -> tuple[bool, str]:
         """Go back to the base weights; whether that could be done, and a sentence."""

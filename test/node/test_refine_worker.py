@@ -3,20 +3,29 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_environment import circle_of_poses, photograph
+from tiny_environment import CAMERA, circle_of_poses, photograph
 
+from posemap_ros.dataset import ImageError
 from posemap_ros.environment import Environment
-from posemap_ros.node.refine_worker import IMAGES_FILE, JOB_FILE, RefineJob
+from posemap_ros.node.frame_buffer import FrameBuffer, KeptFrame
+from posemap_ros.node.refine_worker import JOB_FILE, RefineJob, read_images, write_images
+
+
+def frames() -> list[KeptFrame]:
+    buffer = FrameBuffer(8, horizon=100.0)
+    for stamp, pose in enumerate(circle_of_poses(8)):
+        buffer.add(float(stamp), photograph(pose), CAMERA)
+    return buffer.frames()
 
 
 def start(folder: Path, environment: Path, revision: int, seconds: float) -> subprocess.Popen:
     folder.mkdir()
-    np.save(folder / IMAGES_FILE, np.stack([photograph(pose) for pose in circle_of_poses(8)]))
+    write_images(folder, frames())
     job = RefineJob(str(environment), revision, device='cpu', threads=1, seconds=seconds)
     (folder / JOB_FILE).write_text(json.dumps(asdict(job)))
     return subprocess.Popen(
@@ -50,3 +59,20 @@ def test_the_folder_goes_with_who_made_it(environment: Path, tmp_path: Path) -> 
     assert (tmp_path / 'job').exists()
     process.communicate()
     assert not (tmp_path / 'job').exists()
+
+
+def test_images_arrive_as_they_were_kept(tmp_path: Path) -> None:
+    write_images(tmp_path, frames())
+    arrived = read_images(tmp_path)
+    assert len(arrived) == 8
+    for index, pose in enumerate(circle_of_poses(8)):
+        assert arrived.camera_of(index) == CAMERA
+        off = np.abs(arrived.load(index).astype(int) - photograph(pose))
+        assert np.mean(off) < 3.0
+
+
+def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    kept = frames()
+    write_images(tmp_path, [replace(kept[0], camera=CAMERA.resized(32, 24)), *kept[1:]])
+    with pytest.raises(ImageError, match='64x48'):
+        read_images(tmp_path).load(0)

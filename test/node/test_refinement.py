@@ -3,13 +3,16 @@
 import threading
 import time
 
-import numpy as np
 import pytest
 
+from posemap_ros.camera import Camera
+from posemap_ros.node.frame_buffer import KeptFrame
 from posemap_ros.node.refine_worker import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
 
-IMAGES = np.zeros((8, 48, 64, 3), np.uint8)
+CAMERA = Camera(64, 48, 50.0, 50.0, 32.0, 24.0)
+# There is nothing in them, because no test gets as far as to look.
+FRAMES = [KeptFrame(float(stamp), None, CAMERA, b'') for stamp in range(8)]
 
 
 def job(environment: str) -> RefineJob:
@@ -19,7 +22,7 @@ def job(environment: str) -> RefineJob:
 def test_what_the_alignment_refuses_comes_back_as_a_sentence():
     refinement = Refinement()
     with pytest.raises(RefineFailed, match='there is no environment folder /nowhere'):
-        refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+        refinement.run(job('/nowhere'), FRAMES, timeout=300.0)
     assert refinement.status.startswith('failed: ')
     assert not refinement.running
 
@@ -27,7 +30,7 @@ def test_what_the_alignment_refuses_comes_back_as_a_sentence():
 def test_one_that_takes_too_long_is_stopped():
     refinement = Refinement()
     with pytest.raises(RefineFailed, match='longer than refine_timeout'):
-        refinement.run(job('/nowhere'), IMAGES, timeout=0.01)
+        refinement.run(job('/nowhere'), FRAMES, timeout=0.01)
     assert not refinement.running
 
 
@@ -37,7 +40,7 @@ def test_a_second_one_is_refused_and_cancel_ends_the_first():
 
     def run() -> None:
         try:
-            refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+            refinement.run(job('/nowhere'), FRAMES, timeout=300.0)
         except RefineFailed as error:
             ended.append(str(error))
 
@@ -46,7 +49,7 @@ def test_a_second_one_is_refused_and_cancel_ends_the_first():
     while thread.is_alive() and not refinement.running:
         time.sleep(0.001)
     with pytest.raises(RefineFailed, match='already running'):
-        refinement.run(job('/nowhere'), IMAGES, timeout=300.0)
+        refinement.run(job('/nowhere'), FRAMES, timeout=300.0)
     refinement.cancel('the test is over')
     thread.join(60)
     assert ended == ['the test is over']

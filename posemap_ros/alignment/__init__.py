@@ -1,0 +1,1 @@
+"""Alignment: an environment fitted to how the place looks now, and only kept if that helps."""

@@ -1,0 +1,244 @@
+"""Aligning an environment, for the node's refine and offline alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from posemap_ros.alignment.judge import Change, Gaps, PoseErrors, hold_out_places
+from posemap_ros.alignment.labelled import LabelledAligner
+from posemap_ros.alignment.rehearsal import Rehearsal
+from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
+from posemap_ros.alignment.sightings import Sightings, look_at
+from posemap_ros.aprnet.network import APRNet
+from posemap_ros.aprnet.renders import PosedViews
+from posemap_ros.dataset import PosedImages
+from posemap_ros.localizer import Localizer
+from posemap_ros.nerf_p.exposure import luma_histogram
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.recipe import Recipe
+from posemap_ros.verification.verifier import Verifier
+
+MIN_IMAGES = 8
+# Views all over the map that judge, half of them in today's exposure.
+_JUDGING_VIEWS = 32
+# No more than this share of the time goes into rendering what is rehearsed.
+_RENDERING_SHARE = 0.2
+
+Progress = Callable[[float, str], None]
+
+
+class TooFewImages(ValueError):
+    """Too few images to align on and to judge by."""
+
+
+class Aligner(Protocol):
+    """Something that fits a copy of a network, step by step."""
+
+    net: APRNet
+    default_steps: int
+
+    def step(self, fraction: float) -> None:
+        """One step, when this fraction of the training is done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an alignment did to a network, before anybody decides whether to keep it."""
+
+    net: APRNet
+    trained: int  # images that were trained on
+    held_out: Change  # on images of other places
+    map_views: Change  # on views all over the map
+
+    @property
+    def objection(self) -> str:
+        """Why the network should not be kept; '' if it should."""
+        if self.map_views.is_worse:
+            return 'the rest of the map would be forgotten'
+        if not self.held_out.is_better:
+            return 'it did not help in places that were not trained on'
+        return ''
+
+    @property
+    def figures(self) -> str:
+        """What changed, in a phrase."""
+        text = f'{len(self.held_out)} held-out images {self.held_out}'
+        if len(self.map_views):
+            text += f', {len(self.map_views)} views all over the map {self.map_views}'
+        return text
+
+
+@dataclass(frozen=True)
+class AlignmentResult:
+    """What became of an environment."""
+
+    accepted: bool
+    reason: str  # one sentence, with figures
+    revision: int  # the new one if accepted, else the one there was
+    frames_verified: int
+    frames_used: int
+    frames_held_out: int
+    seconds: float
+
+
+def align(
+    net: APRNet,
+    nerf: NeRFP,
+    sightings: Sightings,
+    mapped: Tensor,
+    recipe: Recipe,
+    *,
+    seconds: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Progress = lambda fraction, text: None,
+) -> Outcome:
+    """Fit a copy of a network to images, except some that are held out.
+
+    Args:
+        net, nerf: the trained networks.
+        sightings: N >= 8. Where all are verified, their poses are labels; else NeRF-P teaches.
+        mapped: [M, 4, 4] poses of the mapping photos; M is 0 where they are not known.
+        recipe: of the training and of the alignment.
+        seconds: stop after this long, if given.
+        steps: stop after so many steps; by default as many epochs as the recipe says.
+        seed: of every random choice.
+        progress: told the fraction done and what is going on.
+    """
+    started = time.monotonic()
+    device = next(net.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    labelled = bool(sightings.verified.all())
+    photos = sightings.photos
+    views = recipe.aprnet.views
+    trained, held_out = hold_out_places(
+        photos.T_world_cam, views.reach_m(nerf.scene.radius_m), views.max_rotation_deg
+    )
+    learned, unseen = photos.part(trained), photos.part(held_out)
+
+    progress(0.0, 'rendering views all over the map')
+    rehearsal = Rehearsal(nerf, net.camera, views, generator)
+    mapped = mapped[torch.randperm(len(mapped), generator=generator)]
+    asked, known = mapped[:_JUDGING_VIEWS], mapped[_JUDGING_VIEWS:]
+    today = luma_histogram(photos.images)
+    judging = PosedViews.cat([rehearsal.views(asked[::2]), rehearsal.views(asked[1::2], today)])
+    aligner: Aligner
+    if labelled:
+        until = float('inf') if seconds is None else started + _RENDERING_SHARE * seconds
+        aligner = LabelledAligner(net, nerf, learned, known, rehearsal, recipe, generator, until)
+    else:
+        aligner = SelfSupervisedAligner(
+            net, nerf, learned.images.to(device), recipe.alignment, generator
+        )
+
+    def measure() -> tuple[PoseErrors | Gaps, PoseErrors]:
+        on_views = PoseErrors.of(aligner.net, judging)
+        if labelled:
+            return PoseErrors.of(aligner.net, unseen), on_views
+        return Gaps(aligner.gaps(unseen.images.to(device))), on_views
+
+    progress(0.0, f'measuring on {len(unseen)} held-out images')
+    measuring = time.monotonic()
+    before = measure()
+    ready = time.monotonic()
+    # Judging again at the end takes as long as it did now.
+    deadline = None if seconds is None else started + seconds - (ready - measuring)
+    steps = aligner.default_steps if steps is None else steps
+    for index in range(steps):
+        now = time.monotonic()
+        if deadline is not None and now > deadline:
+            break
+        fraction = index / steps
+        if deadline is not None:
+            fraction = max(fraction, (now - ready) / (deadline - ready))
+        aligner.step(fraction)
+        progress(0.95 * fraction, f'step {index + 1}')
+    after = measure()
+    progress(1.0, 'done')
+    return Outcome(aligner.net, len(learned), *map(Change, before, after))
+
+
+def align_environment(
+    environment: Path | str,
+    frames: PosedImages,
+    *,
+    verify: bool = True,
+    revision: int | None = None,
+    seconds: float | None = None,
+    steps: int | None = None,
+    device: str = 'auto',
+    seed: int = 0,
+    progress: Progress = lambda fraction, text: None,
+) -> AlignmentResult:
+    """Align an environment, and keep the result only if it helps in places held out, and forgets
+    nothing.
+
+    Args:
+        environment: folder; an accepted alignment is written into it as a new revision.
+        frames: at least 8, in the order in which they were taken; their own poses are not used.
+            If so many of them can be verified by the environment's landmarks, the poses found
+            that way are learned.
+        verify: whether to do that, rather than what the paper did.
+        revision: to start from; 0 is the base, None the newest.
+        seconds: for all of it, if given.
+        steps, seed, progress: see `align`.
+        device: 'auto', 'cpu', 'cuda', ...
+
+    Raises:
+        InvalidEnvironment: the folder cannot be used.
+        TooFewImages: fewer than 8 images.
+        CameraMismatch: a camera sees too little of what the network needs.
+    """
+    started = time.monotonic()
+    if len(frames) < MIN_IMAGES:
+        raise TooFewImages(f'alignment needs at least {MIN_IMAGES} images, and got {len(frames)}')
+    localizer = Localizer(environment, device, revision)
+    loaded = localizer.environment
+    recipe = loaded.recipe
+    verifier = Verifier.of(loaded)
+    mapped = torch.empty(0, 4, 4)
+    if verifier is not None:
+        mapped = torch.from_numpy(verifier.landmarks.T_world_cam).float()
+    sightings = look_at(
+        frames,
+        localizer,
+        verifier if verify and recipe.alignment.labels == 'verified' else None,
+        lambda done: progress(0.0, f'looking at image {done + 1} of {len(frames)}'),
+    )
+    verified = int(sightings.verified.sum())
+    if verified >= MIN_IMAGES:
+        sightings = sightings.select(sightings.verified)
+    outcome = align(
+        loaded.load_aprnet(localizer.device),
+        loaded.load_nerf_p(localizer.device),
+        sightings,
+        mapped,
+        recipe,
+        seconds=None if seconds is None else seconds - (time.monotonic() - started),
+        steps=steps,
+        seed=seed,
+        progress=progress,
+    )
+    objection = outcome.objection
+    result = AlignmentResult(
+        not objection,
+        f'rolled back, because {objection}: {outcome.figures}'
+        if objection
+        else f'aligned: {outcome.figures}',
+        loaded.revision,
+        verified,
+        outcome.trained,
+        len(outcome.held_out),
+        time.monotonic() - started,
+    )
+    if objection:
+        return result
+    return replace(result, revision=loaded.add_revision(outcome.net, asdict(result)))

@@ -1,0 +1,90 @@
+"""What a known pose teaches APRNet: the pose, its spread, the points seen from there, and the
+PoseMap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from posemap_ros.aprnet.losses import point_loss, pose_loss, posemap_loss, spread_loss
+from posemap_ros.aprnet.network import Prediction
+from posemap_ros.aprnet.view_source import Examples
+from posemap_ros.camera import Camera
+from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.recipe import AprRecipe
+
+# Scene points farther than this many scene radii do not help to find a position.
+FAR_RADII = 4.0
+# Reaches only the layers that predict the spread; small, so that it never fills the clipped
+# gradient.
+SPREAD_WEIGHT = 0.01
+
+
+class Supervision:
+    """The losses of predictions for images whose poses are known.
+
+    Args:
+        nerf: frozen.
+        camera: APRNet's input camera.
+        recipe: of the weights, and of the PoseMap loss.
+        pose_error: (predicted, true) poses [B, 4, 4] -> scalar.
+    """
+
+    def __init__(
+        self,
+        nerf: NeRFP,
+        camera: Camera,
+        recipe: AprRecipe,
+        pose_error: Callable[[Tensor, Tensor], Tensor] = pose_loss,
+    ) -> None:
+        self._nerf, self._camera, self._recipe = nerf, camera, recipe
+        self._pose_error = pose_error
+        self._device = next(nerf.parameters()).device
+        self._rays = camera.rays(stride=POSEMAP_STRIDE).to(self._device).reshape(-1, 3)
+        self._far_m = FAR_RADII * nerf.scene.radius_m
+
+    def __call__(
+        self,
+        predicted: Prediction,
+        examples: Examples,
+        chosen: Tensor,
+        generator: torch.Generator,
+        *,
+        rendering: bool,
+        posemap_distance: Literal['cosine', 'l2'] = 'cosine',
+    ) -> Tensor:
+        """Their sum, of predictions for the examples ``chosen`` [B].
+
+        Args:
+            generator: draws the cells of the PoseMap.
+            rendering: whether the PoseMap at the predicted poses is rendered and compared.
+        """
+        weight = self._recipe.loss
+        poses = examples.views.T_world_cam[chosen].to(self._device)
+        loss = weight.pose * self._pose_error(predicted.T_world_cam, poses)
+        loss = loss + SPREAD_WEIGHT * spread_loss(
+            predicted.log_sigma, predicted.T_world_cam, poses
+        )
+        if weight.points > 0 and predicted.points is not None:
+            depth = examples.posemaps.depth[chosen].to(self._device)
+            loss = loss + weight.points * point_loss(
+                predicted.points, predicted.depths, poses, depth, self._rays, self._far_m
+            )
+        if weight.posemap > 0 and rendering:
+            recipe = self._recipe
+            cells = torch.randperm(len(self._rays), generator=generator)[: recipe.posemap_cells]
+            true = examples.posemaps.features[chosen][:, cells].float().to(self._device)
+            opacity = examples.posemaps.opacity[chosen][:, cells].float().to(self._device)
+            estimated = self._nerf.posemap(
+                predicted.T_world_cam,
+                self._camera,
+                cells.to(self._device),
+                recipe.posemap_features,
+            ).features
+            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity, posemap_distance)
+        return loss
