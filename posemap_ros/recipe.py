@@ -195,6 +195,7 @@ class LandmarksRecipe(_Checked):
     image_width: Pixels = 640
     photos: Count = 450
     keypoints: Count = 1000
+    pairs: Count = 4000
     landmarks: Count = 60_000
     per_cell: Count = 8
 

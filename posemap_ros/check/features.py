@@ -114,9 +114,12 @@ def mutual_matches(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if len(a) < 2 or len(b) < 2:
         return np.empty((0, 2), int)
     cosine = a @ b.T
-    nearest = cosine.argmax(axis=1)
-    two_best = np.partition(cosine, -2, axis=1)[:, -2:]
-    distance = np.sqrt(np.maximum(2 - 2 * two_best, 0))  # [n, 2]: second nearest, nearest
     rows = np.arange(len(a))
-    good = (cosine.argmax(axis=0)[nearest] == rows) & (distance[:, 1] < _RATIO * distance[:, 0])
+    nearest = cosine.argmax(axis=1)
+    best = cosine[rows, nearest]
+    mutual = best == cosine.max(axis=0)[nearest]
+    cosine[rows, nearest] = -1.0
+    distance = np.sqrt(np.maximum(2 - 2 * best, 0))
+    to_second = np.sqrt(np.maximum(2 - 2 * cosine.max(axis=1), 0))
+    good = mutual & (distance < _RATIO * to_second)
     return np.stack([rows[good], nearest[good]], axis=1)

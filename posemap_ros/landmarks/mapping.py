@@ -79,7 +79,7 @@ def map_landmarks(
     work = work / f'landmarks-{_digest(dataset, recipe)}'
     work.mkdir(parents=True, exist_ok=True)
     photos = _look_at(dataset, detector, net, recipe, work)
-    matches, distances = _match(photos, detector, _scene_points(photos, nerf), work)
+    matches, distances = _match(photos, detector, _scene_points(photos, nerf), recipe.pairs, work)
     if not len(matches):
         raise NothingInCommon(f'{dataset.root}: no two photos show the same keypoints')
     track = join_tracks(len(photos.photo), photos.photo, matches, distances)
@@ -152,10 +152,14 @@ def _scene_points(photos: _Photos, nerf: NeRFP) -> np.ndarray:
 
 
 def _match(
-    photos: _Photos, detector: KeypointDetector, scene_points: np.ndarray, work: Path
+    photos: _Photos,
+    detector: KeypointDetector,
+    scene_points: np.ndarray,
+    pair_budget: int,
+    work: Path,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints [m, 2] that look alike and obey the epipolar geometry, and how they differ [m]."""
-    pairs = choose_pairs(photos.T_world_cam, photos.camera, scene_points)
+    pairs = choose_pairs(photos.T_world_cam, photos.camera, scene_points, pair_budget)
     vectors = unit_vectors(photos.descriptors, detector)
     part = [slice(*ends) for ends in zip(photos.offsets, photos.offsets[1:])]
 

@@ -8,35 +8,58 @@ from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import invert
 
 _LEAST_OVERLAP = 0.25  # share of what one photo sees that the other must see
-_PARALLAXES_DEG = (0.5, 2.0, 4.0, 8.0, 16.0, 35.0)  # one partner is taken between each two
+_PARALLAXES_DEG = (0.5, 2.0, 4.0, 8.0, 16.0, 35.0)
 
 
-def choose_pairs(T_world_cam: np.ndarray, camera: Camera, scene_points: np.ndarray) -> np.ndarray:
-    """Pairs of photos worth matching: [m, 2] indices, the smaller one first.
+def choose_pairs(
+    T_world_cam: np.ndarray, camera: Camera, scene_points: np.ndarray, budget: int
+) -> np.ndarray:
+    """The pairs of photos that are most worth matching: [m, 2] indices, the smaller one first.
 
-    Each photo gets the partner with most in common in each band of parallax: neighbours match
-    best, and those far apart say most about depth.
+    Each photo gets the partner with most in common in each band of parallax, then the second best
+    of each, and so on: neighbours match best, and those far apart say most about depth.
 
     Args:
         T_world_cam: [p, 4, 4] poses of the photos.
         scene_points: [p, r, 3] what each photo sees, spread over its image, world, metres.
+        budget: how many pairs there may be.
     """
     T_cam_world = invert(T_world_cam)
-    centres, pairs = T_world_cam[:, :3, 3], []
+    pairs, places = [], []
     for photo, points in enumerate(scene_points):
-        seen = points @ np.swapaxes(T_cam_world[:, :3, :3], 1, 2) + T_cam_world[:, None, :3, 3]
-        pixels = camera.project(seen)
-        with np.errstate(invalid='ignore'):
-            inside = ((pixels >= 0) & (pixels <= (camera.width, camera.height))).all(-1)
-        overlap = inside.mean(axis=1)
-        overlap[photo] = 0
-        rays = points - centres[:, None]
-        rays /= np.maximum(np.linalg.norm(rays, axis=-1, keepdims=True), 1e-9)
-        angle = np.degrees(np.arccos(np.clip((rays * rays[photo]).sum(-1), -1, 1)))
-        parallax = np.median(angle, axis=1)
-        for low, high in zip(_PARALLAXES_DEG, _PARALLAXES_DEG[1:]):
-            fits = np.where((parallax >= low) & (parallax < high), overlap, 0)
-            best = int(fits.argmax())
-            if fits[best] >= _LEAST_OVERLAP:
-                pairs.append((min(photo, best), max(photo, best)))
-    return np.unique(np.array(pairs, int).reshape(-1, 2), axis=0)
+        overlap, parallax = _in_common(photo, points, T_world_cam, T_cam_world, camera)
+        order = np.argsort(-overlap, kind='stable')
+        order = order[overlap[order] >= _LEAST_OVERLAP]
+        band = np.digitize(parallax[order], _PARALLAXES_DEG)
+        rank = np.empty(len(order), int)  # among those of its band
+        for b in range(len(_PARALLAXES_DEG) + 1):
+            rank[band == b] = np.arange((band == b).sum())
+        useful = (band > 0) & (band < len(_PARALLAXES_DEG))
+        partners = order[useful][np.argsort(rank[useful], kind='stable')]
+        pairs.append(np.sort(np.stack([np.full(len(partners), photo), partners], axis=1), axis=1))
+        places.append(np.arange(len(partners)))
+    pairs = np.concatenate(pairs)[np.argsort(np.concatenate(places), kind='stable')]
+    first = np.sort(np.unique(pairs, axis=0, return_index=True)[1])
+    return np.unique(pairs[first[:budget]], axis=0)
+
+
+def _in_common(
+    photo: int,
+    points: np.ndarray,
+    T_world_cam: np.ndarray,
+    T_cam_world: np.ndarray,
+    camera: Camera,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share [p] of a photo's points that each other photo sees, and the angle [p] in degrees
+    between the rays of both, in the median.
+    """
+    seen = points @ np.swapaxes(T_cam_world[:, :3, :3], 1, 2) + T_cam_world[:, None, :3, 3]
+    pixels = camera.project(seen)
+    with np.errstate(invalid='ignore'):
+        inside = ((pixels >= 0) & (pixels <= (camera.width, camera.height))).all(-1)
+    overlap = inside.mean(axis=1)
+    overlap[photo] = 0
+    rays = points - T_world_cam[:, None, :3, 3]
+    rays /= np.maximum(np.linalg.norm(rays, axis=-1, keepdims=True), 1e-9)
+    cosine = np.clip((rays * rays[photo]).sum(-1), -1, 1)
+    return overlap, np.median(np.degrees(np.arccos(cosine)), axis=1)
