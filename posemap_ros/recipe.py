@@ -192,7 +192,7 @@ class LandmarksRecipe(_Checked):
     """What poses are verified by (posemap_ros/landmarks)."""
 
     detector: Literal['sift', 'akaze', 'orb'] = 'sift'
-    image_width: Pixels = 640
+    image_width: Pixels = 480
     photos: Count = 450
     keypoints: Count = 1000
     pairs: Count = 4000
