@@ -40,6 +40,10 @@ def align_on_dataset(
     watch = watch or Stopwatch()
     dataset = open_dataset(data, split, data_format)
     dataset = replace(dataset, frames=dataset.frames[::every])
+    loaded = Environment.load(environment, revision)
+    if loaded.warning:
+        print(loaded.warning, file=sys.stderr)
+    check_writable(loaded.path / MANIFEST)
     with watch.section('aligning'), progress_bar(None, 'aligning', 100, '%') as bar:
 
         def progress(fraction: float, text: str) -> None:
