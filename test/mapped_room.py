@@ -30,6 +30,7 @@ def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) 
         np.stack(looks).astype(np.float16),
         np.concatenate([[0], np.cumsum(counts)]),
         np.arange(total, dtype=np.int32),
+        np.concatenate(points).astype(np.float32),
         CAMERA,
         detector,
     )

@@ -1,4 +1,6 @@
-"""What an environment's verdicts and covariances were calibrated to."""
+"""What an environment's verdicts and covariances are calibrated to: photos of the place itself,
+localized by the rest of them.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,14 @@ from typing import Any
 
 import numpy as np
 
-# The most that any threshold may be: of cells 12 x 9.
-_CELLS = 108
+from posemap_ros.evaluation.uncertainty import CHI3_QUANTILES
+
+_LARGEST = 1000.0
+_SHARES, _RADII = zip(*CHI3_QUANTILES.items())
+# No threshold is lower, whatever was measured, and none so high that nothing would be verified.
+_AGREEING, _ALONE = (4.0, 12.0), (6.5, 16.0)
+# How far above the best supported wrong pose a threshold is put.
+_CLEAR_AGREEING, _CLEAR_ALONE = 1.25, 2.0
 
 
 class InvalidCalibration(ValueError):
@@ -21,21 +29,18 @@ class InvalidCalibration(ValueError):
 class Calibration:
     """Thresholds of the verdict, and how the solver's covariance becomes that of real errors.
 
-    Where the environment brings none these defaults serve, which are on the safe side.
+    Where an environment brings none, these defaults serve.
 
     Attributes:
-        cells_agreeing, cells_alone: parts of the image in which landmarks must be found, where
-            the estimate or the prior agrees and where neither does.
-        share_agreeing, share_alone: of the parts in which landmarks should be visible.
+        support_agreeing, support_alone: `Evidence.support` that is needed, where the estimate or
+            the prior agrees, and where neither does.
         stretch_m, stretch_rad: factors on the solver's standard deviations.
-        floor_m, floor_rad: standard deviation per axis that no number of matches removes: the
-            map's own errors.
+        floor_m, floor_rad: standard deviations per axis that no number of matches removes: errors
+            of the map's and the photos' poses.
     """
 
-    cells_agreeing: int = 12
-    cells_alone: int = 18
-    share_agreeing: float = 0.3
-    share_alone: float = 0.4
+    support_agreeing: float = 4.5
+    support_alone: float = 7.0
     stretch_m: float = 2.0
     stretch_rad: float = 2.0
     floor_m: float = 0.01
@@ -45,17 +50,21 @@ class Calibration:
         for field in fields(self):
             value = getattr(self, field.name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not 0 <= value <= _CELLS:
-                raise InvalidCalibration(f'{field.name} of a calibration cannot be {value!r}')
+            if not number or not math.isfinite(value) or not 0 <= value <= _LARGEST:
+                raise InvalidCalibration(
+                    f'{field.name} of the verification cannot be {value!r}: '
+                    'make the landmarks again with map_landmarks'
+                )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
-        """Inverse of `to_dict`. Raises `InvalidCalibration`."""
-        if not isinstance(values, Mapping):
-            raise InvalidCalibration(f'a calibration is a mapping, not {type(values).__name__}')
+        """Inverse of `to_dict`; what is missing has its default. Raises `InvalidCalibration`."""
         known = {field.name for field in fields(cls)}
-        if unknown := sorted(map(str, set(values) - known)):
-            raise InvalidCalibration(f'a calibration has no {", ".join(unknown)}')
+        if not isinstance(values, Mapping) or set(values) - known:
+            raise InvalidCalibration(
+                'the figures of the verification are not those of this version of posemap_ros: '
+                'make the landmarks again with map_landmarks'
+            )
         return cls(**values)
 
     def to_dict(self) -> dict[str, float]:
@@ -67,3 +76,37 @@ class Calibration:
         stretch = np.repeat((self.stretch_m, self.stretch_rad), 3)
         floor = np.repeat((self.floor_m, self.floor_rad), 3)
         return covariance * np.outer(stretch, stretch) + np.diag(floor**2)
+
+
+def fit_thresholds(supports: np.ndarray) -> tuple[float, float]:
+    """Thresholds where something agrees and where nothing does, from the support [n] that poses
+    known to be wrong had.
+    """
+    highest = float(np.max(supports, initial=0.0))
+    return (
+        float(np.clip(_CLEAR_AGREEING * highest, *_AGREEING)),
+        float(np.clip(_CLEAR_ALONE * highest, *_ALONE)),
+    )
+
+
+def fit_spread(errors: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]:
+    """The stretch and the floor after which half of the errors [n] lie inside the 50 % radius and
+    nine in ten inside the 90 % radius, of the easy half of the images and of the hard one alike.
+
+    Args:
+        errors: lengths in metres or radians.
+        sigmas: [n] the solver's, per axis, which also tell how hard an image was.
+    """
+    usual = float(np.median(errors) / _RADII[0])
+    stretches = np.geomspace(0.3, 30.0, 60)[:, None, None]
+    floors = (usual * np.linspace(0.0, 2.0, 41))[None, :, None]
+    spreads = np.hypot(stretches * sigmas, floors)
+    hard = sigmas > np.median(sigmas)
+    miss = np.zeros(spreads.shape[:2])
+    for share, radius in zip(_SHARES, _RADII):
+        inside = errors <= radius * spreads
+        for part in (hard, ~hard):
+            if part.any():
+                miss += part.mean() * (inside[..., part].mean(axis=-1) - share) ** 2
+    stretch, floor = np.unravel_index(np.argmin(miss), miss.shape)
+    return float(stretches[stretch, 0, 0]), float(floors[0, floor, 0])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-
-from posemap_ros.landmarks.keypoints import KeypointDetector
 
 # Of squared distances: the next landmark somewhere else must be so much less alike.
 RATIO = 0.8**2
@@ -14,15 +11,6 @@ GUIDED_RATIO = 0.9**2
 _FARTHEST = 0.4
 _RIVALS = 3  # how many of the next best are looked through for one that is somewhere else
 _TILES = (4, 3)  # across and down, in which keypoints are compared with what projects nearby
-
-
-def unit_vectors(descriptors: np.ndarray, detector: KeypointDetector) -> np.ndarray:
-    """Descriptors uint8 [n, D] as float32 vectors of length 1, nearer the more they are alike."""
-    if detector.norm == cv2.NORM_HAMMING:
-        bits = np.unpackbits(descriptors, axis=1).astype(np.float32)
-        return (2 * bits - 1) / np.sqrt(np.float32(bits.shape[1]))
-    vectors = descriptors.astype(np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def match_anywhere(

@@ -1,9 +1,9 @@
 """Whether a solved pose is believed, and why not.
 
 Neither the number of matches nor the solver's covariance can be trusted: repeated texture matches
-by the dozen, and chance gives every pose some. What chance cannot do is to put matches all over
-the image to within a pixel or two. So cells of the image are counted in which that happened, and
-compared with those in which it should have.
+by the dozen, and chance gives every pose some. What chance cannot do is to put landmarks all over
+the image to within a pixel or two, in most of the parts in which they should be. So parts of the
+image are counted, not matches.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from posemap_ros.verification.calibration import Calibration
 
-GRID = (12, 9)  # cells across and down
+GRID = (12, 9)  # parts of the image, across and down
+_FEWEST_CELLS = 10
 # What is less sure than this is no verified pose, however well it is supported.
-MOST_SIGMA_M, MOST_SIGMA_DEG = 0.08, 3.0
+_MOST_SIGMA_M, _MOST_SIGMA_DEG = 0.08, 3.0
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,14 @@ class Evidence:
     """What speaks for a solved pose.
 
     Attributes:
-        origin: what led to it: 'prior', 'estimate' or 'look-alike photos'.
         inliers: keypoints that lie where their landmarks project, less those that chance puts
             there.
-        cells: cells of the image with at least one of them.
-        cells_expected: cells with keypoints, in which landmarks should be visible from there.
+        cells: parts of the image with at least one of them.
+        cells_expected: parts with keypoints, in which landmarks should be visible from there.
         sigma_m, sigma_deg: predicted spread, per axis.
         agrees: whether the network's estimate, or the prior, is about the same pose.
     """
 
-    origin: str
     inliers: float
     cells: int
     cells_expected: int
@@ -43,29 +42,31 @@ class Evidence:
 
     @property
     def share(self) -> float:
-        """Of the cells in which landmarks should be visible, those where some are."""
-        return self.cells / max(self.cells_expected, 1)
+        """Of the parts in which landmarks should be visible, those where some are."""
+        return self.cells / max(self.cells_expected, self.cells, 1)
+
+    @property
+    def support(self) -> float:
+        """One number for both: many parts, and most of those in which landmarks should be."""
+        return self.cells * self.share
 
 
 def objection(evidence: Evidence, calibration: Calibration) -> str:
     """Why a pose is not believed; '' where it is."""
     agrees = evidence.agrees
-    cells = calibration.cells_agreeing if agrees else calibration.cells_alone
-    share = calibration.share_agreeing if agrees else calibration.share_alone
-    alone = '' if agrees else ', and neither the estimate nor the last verified pose is near'
-    if evidence.inliers < cells or evidence.cells < cells:
-        return (
-            f'Landmarks were found in {evidence.cells} of {GRID[0] * GRID[1]} parts of the image, '
-            f'{cells} are needed{alone}.'
+    needed = calibration.support_agreeing if agrees else calibration.support_alone
+    few = min(evidence.inliers, evidence.cells) < _FEWEST_CELLS
+    if few or evidence.support < needed:
+        seen = (
+            f'Landmarks were found in {evidence.cells} of the {evidence.cells_expected} parts of '
+            'the image in which they should be'
         )
-    if evidence.share < share:
+        if agrees or few or evidence.support < calibration.support_agreeing:
+            return f'{seen}: too few.'
+        return f'{seen}: too few where neither the estimate nor the last verified pose is near.'
+    if evidence.sigma_m > _MOST_SIGMA_M or evidence.sigma_deg > _MOST_SIGMA_DEG:
         return (
-            f'Landmarks were found in {100 * evidence.share:.0f} % of the parts of the image in '
-            f'which they should be, {100 * share:.0f} % are needed{alone}.'
-        )
-    if evidence.sigma_m > MOST_SIGMA_M or evidence.sigma_deg > MOST_SIGMA_DEG:
-        return (
-            'The landmarks found hold the pose only to '
+            'The landmarks that were found hold the pose only to '
             f'{evidence.sigma_m:.2f} m and {evidence.sigma_deg:.1f} deg.'
         )
     return ''

@@ -15,8 +15,9 @@ import numpy as np
 from posemap_ros.camera import Camera, ImageAdapter
 from posemap_ros.landmarks.keypoints import Keypoints, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
+from posemap_ros.landmarks.matching import unit_vectors
 from posemap_ros.verification.calibration import Calibration
-from posemap_ros.verification.matching import match_anywhere, match_nearby, unit_vectors
+from posemap_ros.verification.matching import match_anywhere, match_nearby
 from posemap_ros.verification.pose_solver import Matches, Solution, consensus, refine, step_between
 from posemap_ros.verification.verdict import GRID, Evidence, objection
 from posemap_ros.verification.visibility import Visibility
@@ -32,7 +33,7 @@ _PHOTOS = 10  # near a pose
 _PHOTOS_ALIKE = 8
 # A keypoint of a small blob is found to this share of the image's width; one that looks at a
 # wider part of the image is found less well.
-_KEYPOINT_SIGMA = 0.4 / 320
+_KEYPOINT_SIGMA = 0.6 / 320
 _KEYPOINT_SHARP = 6.0 / 320
 # Shares of the image's width within which a keypoint may be its landmark: for the first guess,
 # for the matches around it, and for those that count as evidence.
@@ -114,6 +115,7 @@ class _Guess:
     origin: str
     keypoints: np.ndarray
     landmarks: np.ndarray
+    points: np.ndarray
     T_map_cam: np.ndarray
 
 
@@ -153,17 +155,29 @@ class Verifier:
             CameraMismatch: ``camera`` sees too little of what the landmarks' camera saw.
         """
         start = time.thread_time()
+        best = None
+        for attempt in self.attempts(image, camera, estimate, prior):
+            if best is None or attempt.verified or attempt.cells > best.cells:
+                best = attempt
+            if best.verified:
+                break
+        if best is None:
+            best = Verification(False, 'No pose fits what was recognised in the image.')
+        return replace(best, seconds=time.thread_time() - start)
+
+    def attempts(
+        self, image: np.ndarray, camera: Camera, estimate: Estimate, prior: Prior | None = None
+    ) -> Iterator[Verification]:
+        """What each candidate leads to, the surest candidate first; one that leads to no pose is
+        left out. Arguments and errors are those of `verify`.
+        """
         grey = cv2.cvtColor(self._adapted(image, camera), cv2.COLOR_RGB2GRAY)
         keypoints = self._detector.detect(grey, max_keypoints=_KEYPOINTS)
         seen = _Seen(keypoints, unit_vectors(keypoints.descriptors, self._detector))
-        best = Verification(False, f'The image shows {len(keypoints)} keypoints, none matches.')
         for guess in self._guesses(seen, estimate, prior):
             found = self._solve(guess(), seen, estimate, prior)
-            if found is not None and (found.verified or found.cells >= best.cells):
-                best = found
-            if best.verified:
-                break
-        return replace(best, seconds=time.thread_time() - start)
+            if found is not None:
+                yield found
 
     def _guesses(
         self, seen: _Seen, estimate: Estimate, prior: Prior | None
@@ -188,30 +202,31 @@ class Verifier:
     ) -> _Guess:
         """Matches around where landmarks should be if a pose were known to a spread."""
         camera = self.landmarks.camera
-        photos = self._visibility.photos_near(T, _PHOTOS)
-        landmarks = self._visibility.landmarks_of(photos)
-        pixels, depths, visible = self._visibility.project(landmarks, T, camera)
+        near = self._visibility.photos_near(T, _PHOTOS)
+        landmarks, points = self._visibility.landmarks_of(*near)
+        pixels, depths, visible = self._visibility.project(landmarks, points, T, camera)
         radii = camera.fx * _SPREADS * (sigma_rad + sigma_m / np.maximum(depths, 0.3))
         radii += _RING * camera.width
         reach = radii[:, None]
         visible &= ((pixels > -reach) & (pixels < (camera.width, camera.height) + reach)).all(1)
         chosen = np.flatnonzero(visible)[:_LANDMARKS]
-        landmarks, pixels, radii = landmarks[chosen], pixels[chosen], radii[chosen]
+        landmarks, points = landmarks[chosen], points[chosen]
+        pixels, radii = pixels[chosen], radii[chosen]
         if not len(landmarks) or np.median(radii) > _WIDEST_SEARCH * camera.width:
-            k, m = self._match_anywhere(seen, landmarks)
+            k, m = self._match_anywhere(seen, landmarks, points)
         else:
             k, m = self._match_nearby(seen, landmarks, pixels, radii)
-        return _Guess(origin, k, landmarks[m], T)
+        return _Guess(origin, k, landmarks[m], points[m], T)
 
     def _guess_alike(self, seen: _Seen, descriptor: np.ndarray) -> _Guess:
         """Matches with what the photos show that look like the image."""
         likeness = self.landmarks.looks.astype(np.float32) @ descriptor
         photos = np.argsort(-likeness, kind='stable')[:_PHOTOS_ALIKE]
-        landmarks = self._visibility.landmarks_of(photos)[:_LANDMARKS]
-        k, m = self._match_anywhere(seen, landmarks)
-        return _Guess(
-            'look-alike photos', k, landmarks[m], self.landmarks.T_world_cam[photos[0]]
-        )
+        landmarks, points = self._visibility.landmarks_of(photos, np.ones(len(photos)))
+        landmarks, points = landmarks[:_LANDMARKS], points[:_LANDMARKS]
+        k, m = self._match_anywhere(seen, landmarks, points)
+        T = self.landmarks.T_world_cam[photos[0]]
+        return _Guess('look-alike photos', k, landmarks[m], points[m], T)
 
     def _solve(
         self, guess: _Guess, seen: _Seen, estimate: Estimate, prior: Prior | None
@@ -219,7 +234,7 @@ class Verifier:
         """The pose that a guess leads to, and the verdict on it; None where it leads nowhere."""
         camera = self.landmarks.camera
         rough = consensus(
-            self._matches(seen, guess.keypoints, guess.landmarks, guess.T_map_cam),
+            self._matches(seen, guess.keypoints, guess.landmarks, guess.points, guess.T_map_cam),
             camera,
             _CONSENSUS * camera.width,
         )
@@ -227,42 +242,43 @@ class Verifier:
             return None
         # Matched again around that pose: many keypoints that were not distinct in a wide search
         # are in a narrow one.
-        photos = self._visibility.photos_near(rough, _PHOTOS)
-        landmarks = self._visibility.landmarks_of(photos)
-        pixels, _, visible = self._visibility.project(landmarks, rough, camera)
+        near = self._visibility.photos_near(rough, _PHOTOS)
+        landmarks, points = self._visibility.landmarks_of(*near)
+        pixels, _, visible = self._visibility.project(landmarks, points, rough, camera)
         visible &= ((pixels > 0) & (pixels < (camera.width, camera.height))).all(axis=1)
-        landmarks, pixels = landmarks[visible], pixels[visible]
+        landmarks, points, pixels = landmarks[visible], points[visible], pixels[visible]
         ring = np.full(len(landmarks), _RING * camera.width, np.float32)
         k, m = self._match_nearby(seen, landmarks, pixels, ring)
         if len(k) < _FEWEST:
             return None
-        matches = self._matches(seen, k, landmarks[m], rough)
+        matches = self._matches(seen, k, landmarks[m], points[m], rough)
         solution = refine(rough, matches, camera)
         if solution is None:
             return None
-        return self._judged(guess.origin, solution, seen, k, landmarks[m], pixels, estimate, prior)
+        return self._judged(
+            guess.origin, solution, matches, landmarks[m], pixels, seen, estimate, prior
+        )
 
     def _judged(
         self,
         origin: str,
         solution: Solution,
-        seen: _Seen,
-        keypoints: np.ndarray,
+        matches: Matches,
         landmarks: np.ndarray,
         expected: np.ndarray,
+        seen: _Seen,
         estimate: Estimate,
         prior: Prior | None,
     ) -> Verification:
         T, covariance = solution.T_map_cam, self.calibration.calibrated(solution.covariance)
         camera = self.landmarks.camera
-        projected, _, _ = self._visibility.project(landmarks, T, camera)
-        off = np.linalg.norm(projected - seen.pixels[keypoints], axis=1) / camera.width
+        projected, _, _ = self._visibility.project(landmarks, matches.points, T, camera)
+        off = np.linalg.norm(projected - matches.pixels, axis=1) / camera.width
         core, ring = off < _CORE, off < _RING
         # Chance puts as many into each pixel of the ring as into each of its core.
         by_chance = (ring & ~core).sum() * _CORE**2 / (_RING**2 - _CORE**2)
-        pixels = seen.pixels[keypoints[core]]
+        pixels = matches.pixels[core]
         evidence = Evidence(
-            origin,
             float(core.sum() - by_chance),
             len(self._cells(pixels)),
             len(self._cells(expected) & self._cells(seen.pixels)),
@@ -299,12 +315,17 @@ class Verifier:
         return False
 
     def _matches(
-        self, seen: _Seen, keypoints: np.ndarray, landmarks: np.ndarray, T_map_cam: np.ndarray
+        self,
+        seen: _Seen,
+        keypoints: np.ndarray,
+        landmarks: np.ndarray,
+        points: np.ndarray,
+        T_map_cam: np.ndarray,
     ) -> Matches:
         """As the solver takes them. A landmark's error lies along the line from which it was
         seen, and shows as far as it is looked at from the side.
         """
-        points = self.landmarks.points[landmarks].astype(np.float64)
+        points = points.astype(np.float64)
         away = points - T_map_cam[:3, 3]
         away /= np.linalg.norm(away, axis=1, keepdims=True)
         cosine = np.einsum('ij,ij->i', away, self._visibility.directions[landmarks])
@@ -319,11 +340,11 @@ class Verifier:
         )
 
     def _match_anywhere(
-        self, seen: _Seen, landmarks: np.ndarray
+        self, seen: _Seen, landmarks: np.ndarray, points: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         vectors = unit_vectors(self.landmarks.descriptors[landmarks], self._detector)
         apart = 0.03 * self._visibility.distances[landmarks]
-        return match_anywhere(seen.vectors, vectors, self.landmarks.points[landmarks], apart)
+        return match_anywhere(seen.vectors, vectors, points, apart)
 
     def _match_nearby(
         self, seen: _Seen, landmarks: np.ndarray, pixels: np.ndarray, radii: np.ndarray

@@ -11,6 +11,8 @@ from posemap_ros.landmarks.landmark_map import LandmarkMap
 # nearer or farther.
 _WIDEST_ANGLE = np.cos(np.radians(60.0))
 _SCALE_CHANGE = 2.5
+_ALIKE = 0.05
+_POWER=2
 
 
 class Visibility:
@@ -42,9 +44,9 @@ class Visibility:
         # How far the photos look: what is apart by less shows about the same.
         self._reach = float(np.median(self.distances))
 
-    def photos_near(self, T_map_cam: np.ndarray, count: int) -> np.ndarray:
-        """Indices of the ``count`` photos whose view is most like that of a pose [4, 4]; fewer
-        where fewer look the same way.
+    def photos_near(self, T_map_cam: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the ``count`` photos whose view is most like that of a pose [4, 4], fewer
+        where fewer look the same way; and how alike the views are, 0..1.
         """
         T = self._map.T_world_cam
         shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self._reach
@@ -54,18 +56,34 @@ class Visibility:
         count = min(count, len(apart))
         nearest = np.argpartition(apart, count - 1)[:count]
         nearest = nearest[np.argsort(apart[nearest], kind='stable')]
-        return nearest[np.isfinite(apart[nearest])]
+        nearest = nearest[np.isfinite(apart[nearest])]
+        likeness = 1 / (1 + (apart[nearest] / _ALIKE) ** _POWER)
+        return nearest, likeness
 
-    def landmarks_of(self, photos: np.ndarray) -> np.ndarray:
-        """Landmarks that these photos see, those that most of them see first."""
+    def landmarks_of(
+        self, photos: np.ndarray, likeness: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks that these photos see, those that most of them see first, and where these
+        photos place them: [m] indices, [m, 3] float32.
+
+        Poses drift by a centimetre or two along a drive. A pose is wanted in the terms of the
+        photos near it, so these have their say on landmarks in proportion to their ``likeness``.
+        """
         if not len(photos):
-            return np.empty(0, np.int32)
-        seen = np.concatenate([self._map.seen_by(photo) for photo in photos])
-        landmarks, counts = np.unique(seen, return_counts=True)
-        return landmarks[np.argsort(-counts, kind='stable')]
+            return np.empty(0, np.int32), np.empty((0, 3), np.float32)
+        offsets = self._map.photo_offsets
+        parts = [slice(offsets[p], offsets[p + 1]) for p in photos]
+        seen = np.concatenate([self._map.seen[part] for part in parts])
+        places = np.concatenate([self._map.seen_points[part] for part in parts])
+        weights = np.repeat(likeness, [part.stop - part.start for part in parts])
+        landmarks, group, counts = np.unique(seen, return_inverse=True, return_counts=True)
+        total = np.bincount(group, weights)
+        points = np.stack([np.bincount(group, weights * axis) for axis in places.T], axis=1)
+        order = np.argsort(-counts, kind='stable')
+        return landmarks[order], (points / total[:, None])[order].astype(np.float32)
 
     def project(
-        self, landmarks: np.ndarray, T_map_cam: np.ndarray, camera: Camera
+        self, landmarks: np.ndarray, points: np.ndarray, T_map_cam: np.ndarray, camera: Camera
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Where landmarks [m] appear in a camera at a pose.
 
@@ -73,7 +91,7 @@ class Visibility:
             pixels [m, 2], depths [m], and whether each [m] could be recognised from there.
         """
         R, centre = T_map_cam[:3, :3], T_map_cam[:3, 3]
-        away = self._map.points[landmarks] - centre
+        away = points - centre
         in_camera = away @ R
         z = in_camera[:, 2]
         length = np.linalg.norm(away, axis=1)

@@ -1,0 +1,154 @@
+"""Calibrates verdicts and covariances of a place on its own photos: each is localized by the
+others, without those around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import PosedImages
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.landmarks.landmark_map import LandmarkMap
+from posemap_ros.support.progress import progress_bar
+from posemap_ros.verification.calibration import Calibration, fit_spread, fit_thresholds
+from posemap_ros.verification.verifier import Verification, Verifier
+
+if TYPE_CHECKING:
+    from posemap_ros.localizer import Estimate
+
+Localize = Callable[[np.ndarray, Camera], 'Estimate']
+
+# Blocks are spread over all photos, and left out one at a time. Only photos in the middle of a
+# block are localized: the next photo was taken moments before or after.
+_BLOCKS, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 20, 1 / 14, 4
+_WRONG_M, _WRONG_DEG = 0.25, 10.0
+_ELSEWHERE_DEG = 60.0  # photos turned by more show other things
+_FEWEST = 20  # photos, with fewer of which nothing can be said
+_NOTHING = Calibration(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+
+
+@dataclass
+class _Findings:
+    """What was measured: errors and the solver's standard deviations, [metres, radians] of each
+    right pose, and the support of wrong ones.
+    """
+
+    errors: list[tuple[float, float]]
+    sigmas: list[tuple[float, float]]
+    wrong_supports: list[float]
+
+
+def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) -> Calibration:
+    """The calibration of a place; the defaults where too few photos could be localized.
+
+    Args:
+        landmarks: of the place.
+        dataset: the photos they were found in; others in it are ignored.
+        localize: the network's estimate for an image uint8 RGB [H, W, 3] of a camera.
+    """
+    frames = _frames_of(landmarks, dataset)
+    found = _Findings([], [], [])
+    blocks = list(_blocks(len(frames)))
+    for block in progress_bar(blocks, 'calibrating', len(blocks), 'block'):
+        verifier = Verifier(_without(landmarks, block), _NOTHING)
+        middle = block[len(block) // 4 : max(1, 3 * len(block) // 4)]
+        for photo in middle[:: max(1, len(middle) // _PHOTOS_OF_A_BLOCK)]:
+            if frames[photo] is not None:
+                _measure(verifier, dataset, frames[photo], localize, found)
+    if len(found.errors) < _FEWEST:
+        return Calibration()
+    errors, sigmas = np.array(found.errors), np.array(found.sigmas)
+    agreeing, alone = fit_thresholds(np.array(found.wrong_supports))
+    (stretch_m, floor_m), (stretch_rad, floor_rad) = (
+        fit_spread(errors[:, i], sigmas[:, i]) for i in range(2)
+    )
+    return Calibration(agreeing, alone, stretch_m, stretch_rad, floor_m, floor_rad)
+
+
+def _measure(
+    verifier: Verifier, dataset: PosedImages, index: int, localize: Localize, found: _Findings
+) -> None:
+    """Localize one image, then where it was not taken, then its mirror image, of which every pose
+    is wrong.
+    """
+    image, camera = dataset.load(index), dataset.camera_of(index)
+    T_true = dataset.frames[index].T_world_cam
+    estimate = localize(image, camera)
+    attempts = list(verifier.attempts(image, camera, estimate))
+    right = [attempt for attempt in attempts if not _is_wrong(attempt, T_true)]
+    if right:
+        best = max(right, key=lambda attempt: attempt.cells)
+        error = translation_error_m(best.T_map_cam, T_true)
+        error_deg = rotation_error_deg(best.T_map_cam, T_true)
+        found.errors.append((float(error), float(np.radians(error_deg))))
+        found.sigmas.append((best.sigma_translation_m, np.radians(best.sigma_rotation_deg)))
+    elsewhere = _estimate_elsewhere(verifier.landmarks, estimate, T_true, seed=index)
+    if elsewhere is not None:
+        attempts += verifier.attempts(image, camera, elsewhere)
+    wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true)]
+    mirrored = replace(camera, cx=camera.width - camera.cx)
+    if not camera.distortion:
+        wrong += verifier.attempts(np.ascontiguousarray(image[:, ::-1]), mirrored, estimate)
+    found.wrong_supports += [attempt.evidence.support for attempt in wrong]
+
+
+def _is_wrong(attempt: Verification, T_true: np.ndarray) -> bool:
+    return bool(
+        translation_error_m(attempt.T_map_cam, T_true) > _WRONG_M
+        or rotation_error_deg(attempt.T_map_cam, T_true) > _WRONG_DEG
+    )
+
+
+def _estimate_elsewhere(
+    landmarks: LandmarkMap, estimate: Estimate, T_true: np.ndarray, seed: int
+) -> Estimate | None:
+    """As if the network took the image for a photo that shows something else."""
+    turned = rotation_error_deg(landmarks.T_world_cam, T_true)
+    photos = np.flatnonzero(turned > _ELSEWHERE_DEG)
+    if not len(photos):
+        return None
+    photo = np.random.default_rng(seed).choice(photos)
+    descriptor = estimate.descriptor
+    if landmarks.looks.shape[1] == len(descriptor):
+        descriptor = landmarks.looks[photo].astype(np.float32)
+    return replace(estimate, T_map_cam=landmarks.T_world_cam[photo], descriptor=descriptor)
+
+
+def _blocks(count: int) -> Iterator[range]:
+    """Runs of photos, evenly spread."""
+    length = max(1, round(count * _BLOCK_SHARE))
+    for number in range(_BLOCKS):
+        first = round((count - length) * (number + 0.5) / _BLOCKS)
+        yield range(first, first + length)
+
+
+def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]:
+    """The frame of the dataset that each photo of the map is, by its pose."""
+    frames: list[int | None] = []
+    poses = dataset.poses
+    for T in landmarks.T_world_cam:
+        apart = np.abs(poses - T).max(axis=(1, 2))
+        nearest = int(apart.argmin())
+        frames.append(nearest if apart[nearest] < 1e-6 else None)
+    return frames
+
+
+def _without(landmarks: LandmarkMap, block: range) -> LandmarkMap:
+    """The map without some photos and what only they see."""
+    counts = np.diff(landmarks.photo_offsets)
+    kept = np.ones(len(counts), bool)
+    kept[block.start : block.stop] = False
+    sightings = np.repeat(kept, counts)
+    return replace(
+        landmarks,
+        T_world_cam=landmarks.T_world_cam[kept],
+        looks=landmarks.looks[kept],
+        photo_offsets=np.concatenate([[0], np.cumsum(counts[kept])]),
+        seen=landmarks.seen[sightings],
+        seen_points=landmarks.seen_points[sightings],
+    )
