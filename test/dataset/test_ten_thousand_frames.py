@@ -12,12 +12,14 @@ from posemap_ros.dataset.image_io import write_image
 
 COUNT = 10_000
 # Only the first image is one: the others are empty, so whoever reads them stumbles.
+# The peak of its own memory: ru_maxrss begins with that of the process that started it.
 OPEN = """
-import resource, sys
+import sys
+from pathlib import Path
 from posemap_ros.dataset import open_dataset
 dataset = open_dataset(sys.argv[1])
 assert dataset.load(0).shape == (480, 640, 3)
-print(len(dataset), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(len(dataset), Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])
 """
 
 
