@@ -4,7 +4,8 @@
     nerf_p.safetensors       radiance field with pose branch
     aprnet.safetensors       the base weights: revision 0
     landmarks.safetensors    points to verify poses by, if they were mapped
-    revisions/0001/          one folder per accepted alignment: revision.yaml, aprnet.safetensors
+    revisions/0001/          one folder per accepted alignment: revision.yaml, aprnet.safetensors,
+                             todays_landmarks.safetensors if it found some
 
 Everything is written under a temporary name and renamed. Everything is checked when it is read; no
 pickle is loaded.
@@ -52,6 +53,7 @@ REVISION_MANIFEST = 'revision.yaml'
 NERF_FILE = 'nerf_p.safetensors'
 APRNET_FILE = 'aprnet.safetensors'
 LANDMARKS_FILE = 'landmarks.safetensors'
+TODAYS_LANDMARKS_FILE = 'todays_landmarks.safetensors'
 
 Module = TypeVar('Module', bound=nn.Module)
 
@@ -72,6 +74,7 @@ class Environment:
     revision: int  # 0 is the base
     latest_revision: int
     landmarks: Path | None  # their file, if they were mapped
+    todays_landmarks: Path | None  # the file of those that the revision adds, if it does
     verification: dict[str, Any]  # what verdicts on poses were calibrated to; empty without them
     digests: dict[str, str]  # SHA-256 of each file, by its name; APRNet's is the revision's
     warning: str  # why a revision before the newest is used, as a sentence; empty if it is not
@@ -120,6 +123,9 @@ class Environment:
                 revision,
                 latest,
                 path / LANDMARKS_FILE if LANDMARKS_FILE in digests else None,
+                _revision_folder(path, revision) / TODAYS_LANDMARKS_FILE
+                if TODAYS_LANDMARKS_FILE in digests
+                else None,
                 dict(manifest.get('verification', {})),
                 digests,
                 warning,
@@ -160,7 +166,7 @@ class Environment:
         return content
 
     def _file(self, name: str) -> Path:
-        revised = self.revision and name == APRNET_FILE
+        revised = self.revision and name in (APRNET_FILE, TODAYS_LANDMARKS_FILE)
         return (_revision_folder(self.path, self.revision) if revised else self.path) / name
 
     def _load_weights(self, name: str, make: Callable[[], Module]) -> Module:
@@ -181,14 +187,22 @@ class Environment:
             ) from error
         return module
 
-    def add_revision(self, net: APRNet, figures: dict[str, Any]) -> int:
+    def add_revision(
+        self, net: APRNet, figures: dict[str, Any], todays_landmarks: bytes | None = None
+    ) -> int:
         """Store weights that were aligned from this revision, atomically, under the next number,
         which is returned. Several processes may do so at once.
+
+        Args:
+            figures: plain, of the alignment.
+            todays_landmarks: content of the file with landmarks that join those of the mapping.
         """
         with locked(self.path):
             number = _latest_revision(self.path) + 1
             with atomic_folder(_revision_folder(self.path, number)) as folder:
                 _save_weights(net, folder / APRNET_FILE)
+                if todays_landmarks is not None:
+                    (folder / TODAYS_LANDMARKS_FILE).write_bytes(todays_landmarks)
                 write_manifest(
                     folder / REVISION_MANIFEST,
                     {
@@ -299,7 +313,12 @@ def _newest_sound_revision(path: Path) -> tuple[int, str]:
 
 def _check_revision(path: Path, number: int) -> dict[str, str]:
     folder = _revision_folder(path, number)
-    return check_files(folder, read_manifest(folder / REVISION_MANIFEST), {APRNET_FILE})
+    return check_files(
+        folder,
+        read_manifest(folder / REVISION_MANIFEST),
+        {APRNET_FILE},
+        {TODAYS_LANDMARKS_FILE},
+    )
 
 
 def _revision_folder(path: Path, revision: int) -> Path:

@@ -166,11 +166,11 @@ class AprRecipe(_Checked):
 class LabelledRecipe(_Checked):
     """How APRNet is aligned on images with verified poses (posemap_ros/alignment/labelled.py)."""
 
-    rate: Annotated[float, Within(0.0, 10.0)] = 0.3  # times the learning rates of the training
-    batch: Annotated[int, Within(2, 1_000_000)] = 10
+    rate: Annotated[float, Within(0.0, 10.0)] = 0.5  # times the learning rate of the training
+    batch: Annotated[int, Within(2, 1_000_000)] = 24
     rehearsed: Share = 0.5  # of the batch, views that are known already
-    views: Count = 96  # that are rendered for it
-    epochs: Annotated[int, Within(1, 10_000)] = 20
+    views: Annotated[int, Within(3, 1_000_000)] = 96  # that are rendered for it
+    epochs: Annotated[int, Within(1, 10_000)] = 40
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from textured_room import CAMERA, SIZE_M, render
+from torch import nn
 
 from posemap_ros.landmarks.keypoints import make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
+from posemap_ros.nerf_p.nerf_p import RaySamples
+
+
+class RoomField(nn.Module):
+    """The room as a field that was learned almost perfectly: 2 % too near."""
+
+    chunk_rays = 1000
+
+    def __init__(self):
+        super().__init__()
+        self.half_size = nn.Parameter(torch.from_numpy(SIZE_M / 2).float())
+
+    def sample(self, origins, directions, generator=None):
+        to_walls = (torch.sign(directions) * self.half_size - origins) / directions
+        depth = to_walls.amin(dim=-1, keepdim=True) * 0.98
+        depths = depth * torch.tensor([0.5, 0.99, 1.0, 1.01, 2.0])
+        weights = torch.tensor([0.0, 0.2, 0.6, 0.2, 0.0]).expand_as(depths)
+        return RaySamples(depths, weights, depths[..., None])
 
 
 def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) -> LandmarkMap:

@@ -209,6 +209,21 @@ def test_landmarks_that_are_stopped_midway_leave_a_whole_environment(
     assert before.add_landmarks(b'third', {}).landmarks.read_bytes() == b'third'
 
 
+def test_a_revision_brings_its_own_landmarks(environment: Path) -> None:
+    base = Environment.load(environment).add_landmarks(b'mapped', {})
+    net = base.load_aprnet()
+    assert base.add_revision(net, {}) == 1
+    assert base.add_revision(net, {}, b'today') == 2
+    loaded = Environment.load(environment)
+    assert loaded.landmarks.read_bytes() == b'mapped'
+    assert loaded.todays_landmarks.read_bytes() == b'today'
+    for revision in (0, 1):
+        assert Environment.load(environment, revision).todays_landmarks is None
+    loaded.todays_landmarks.write_bytes(b'other')
+    loaded = Environment.load(environment)
+    assert loaded.revision == 1 and 'todays_landmarks.safetensors' in loaded.warning
+
+
 def store_revision(environment: Path) -> int:
     loaded = Environment.load(environment, revision=0)
     return loaded.add_revision(loaded.load_aprnet(), {})

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from posemap_ros.alignment.labelled import LabelledAligner
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
 from posemap_ros.alignment.sightings import Sightings, look_at
+from posemap_ros.alignment.todays_landmarks import todays_landmarks
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.dataset import PosedImages
@@ -28,6 +30,8 @@ from posemap_ros.verification.verifier import Verifier
 MIN_IMAGES = 8
 # Views all over the map that judge, half of them in today's exposure.
 _JUDGING_VIEWS = 32
+# Of the labelled training, the share after which it is judged; then all images are learned.
+_JUDGED_AFTER = 0.6
 # No more than this share of the time goes into rendering what is rehearsed.
 _RENDERING_SHARE = 0.2
 
@@ -54,7 +58,8 @@ class Outcome:
     """What an alignment did to a network, before anybody decides whether to keep it."""
 
     net: APRNet
-    trained: int  # images that were trained on
+    trained: Tensor  # indices of the images that were trained on
+    judges: Tensor  # and of those that were held out
     held_out: Change  # on images of other places
     map_views: Change  # on views all over the map
 
@@ -87,6 +92,7 @@ class AlignmentResult:
     frames_used: int
     frames_held_out: int
     seconds: float
+    landmarks_added: int = 0  # to those of the mapping drive
 
 
 def align(
@@ -133,7 +139,9 @@ def align(
     aligner: Aligner
     if labelled:
         until = float('inf') if seconds is None else started + _RENDERING_SHARE * seconds
-        aligner = LabelledAligner(net, nerf, learned, known, rehearsal, recipe, generator, until)
+        aligner = LabelledAligner(
+            net, nerf, photos, trained, known, rehearsal, recipe, generator, until
+        )
     else:
         aligner = SelfSupervisedAligner(
             net, nerf, learned.images.to(device), recipe.alignment, generator
@@ -149,21 +157,36 @@ def align(
     measuring = time.monotonic()
     before = measure()
     ready = time.monotonic()
-    # Judging again at the end takes as long as it did now.
-    deadline = None if seconds is None else started + seconds - (ready - measuring)
+    # Judging again takes as long as it did now.
+    judging_seconds = (2 if labelled else 1) * (ready - measuring)
+    deadline = None if seconds is None else started + seconds - judging_seconds
     steps = aligner.default_steps if steps is None else steps
-    for index in range(steps):
-        now = time.monotonic()
-        if deadline is not None and now > deadline:
-            break
-        fraction = index / steps
-        if deadline is not None:
-            fraction = max(fraction, (now - ready) / (deadline - ready))
-        aligner.step(fraction)
-        progress(0.95 * fraction, f'step {index + 1}')
+    done = 0
+
+    def train(share: float) -> None:
+        """Up to a share of the steps or of the time, whichever is over first."""
+        nonlocal done
+        while done < share * steps:
+            fraction, now = done / steps, time.monotonic()
+            if deadline is not None:
+                fraction = max(fraction, (now - ready) / max(deadline - ready, 1e-9))
+                if fraction > share:
+                    break
+            aligner.step(fraction)
+            done += 1
+            progress(0.95 * fraction, f'step {done}')
+
+    train(_JUDGED_AFTER if labelled else 1.0)
     after = measure()
+    outcome = Outcome(aligner.net, trained, held_out, *map(Change, before, after))
+    if labelled and not outcome.objection:
+        # Having shown that it helps where nothing was learned, it learns that, too.
+        aligner.learned = torch.arange(len(photos))
+        train(1.0)
+        views_after = PoseErrors.of(aligner.net, judging)
+        outcome = replace(outcome, map_views=Change(before[1], views_after))
     progress(1.0, 'done')
-    return Outcome(aligner.net, len(learned), *map(Change, before, after))
+    return outcome
 
 
 def align_environment(
@@ -214,11 +237,15 @@ def align_environment(
         lambda done: progress(0.0, f'looking at image {done + 1} of {len(frames)}'),
     )
     verified = int(sightings.verified.sum())
-    if verified >= MIN_IMAGES:
-        sightings = sightings.select(sightings.verified)
+    labelled = verified >= MIN_IMAGES
+    if labelled:
+        kept = np.flatnonzero(sightings.verified)
+        frames = replace(frames, frames=tuple(frames.frames[i] for i in kept))
+        sightings = sightings.select(kept)
+    nerf = loaded.load_nerf_p(localizer.device)
     outcome = align(
         loaded.load_aprnet(localizer.device),
-        loaded.load_nerf_p(localizer.device),
+        nerf,
         sightings,
         mapped,
         recipe,
@@ -235,10 +262,21 @@ def align_environment(
         else f'aligned: {outcome.figures}',
         loaded.revision,
         verified,
-        outcome.trained,
-        len(outcome.held_out),
+        len(outcome.trained),
+        len(outcome.judges),
         time.monotonic() - started,
     )
     if objection:
         return result
-    return replace(result, revision=loaded.add_revision(outcome.net, asdict(result)))
+    today = None
+    if labelled:
+        progress(1.0, 'mapping the landmarks of today')
+        judges = outcome.judges.numpy()
+        today = todays_landmarks(loaded, frames, sightings, judges, nerf, outcome.net)
+    content = None if today is None else today.to_bytes()
+    result = replace(
+        result,
+        landmarks_added=0 if today is None else len(today),
+        seconds=time.monotonic() - started,
+    )
+    return replace(result, revision=loaded.add_revision(outcome.net, asdict(result), content))

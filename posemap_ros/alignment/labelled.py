@@ -1,5 +1,9 @@
 """Alignment on images whose poses were verified, while views from all over the map are rehearsed:
 what is not seen today must not be forgotten.
+
+Only the head learns. The backbone sees today's images as well as those of the mapping drive, and
+what it says of images stays comparable with what the landmarks know; and what it sees has to be
+computed only once, which leaves time for several times the steps.
 """
 
 from __future__ import annotations
@@ -7,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,18 +26,32 @@ from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import Recipe
 
+_IMAGES_AT_ONCE = 16
+_JITTERED = 2  # copies of each image, the first as it is
 _WARMUP_STEPS = 20
-# The learning rates decay to this share of themselves.
+# The learning rate decays to this share of itself.
 _FINAL_RATE = 0.02
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """N images as the backbone sees them, and what is to be learned of them."""
+
+    deep: Tensor  # [copies, N, C, h, w] float16
+    examples: Examples
+
+    def __len__(self) -> int:
+        return len(self.examples.views)
+
+
 class LabelledAligner:
-    """Fits a copy of APRNet to images with poses; the network given stays as it is.
+    """Fits the head of a copy of APRNet to images with poses; the network given stays as it is.
 
     Args:
         net: the trained APRNet.
         nerf: the place.
         photos: images at the network's camera, and their poses.
+        learned: indices of those that are learned; can be changed on the way.
         mapped: [M, 4, 4] where to rehearse, in an order without order.
         rehearsal: renders the views.
         recipe: of the training, whose losses are these too, and of the alignment.
@@ -45,71 +64,73 @@ class LabelledAligner:
         net: APRNet,
         nerf: NeRFP,
         photos: PosedViews,
+        learned: Tensor,
         mapped: Tensor,
         rehearsal: Rehearsal,
         recipe: Recipe,
         generator: torch.Generator,
         until: float = float('inf'),
     ) -> None:
-        self._nerf, self._camera, self._generator = nerf, net.camera, generator
+        self.learned = learned
+        self._nerf, self._generator = nerf, generator
+        self._recipe = labelled = recipe.alignment.labelled
         self._jitter = recipe.aprnet.brightness_jitter
-        # eval(): the statistics of batch norm are of many more images than there are today
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        for part in (self.net.backbone, self.net.head):
-            part.requires_grad_(True)
-        self.net.backbone.freeze(recipe.aprnet.frozen_stages)
+        self.net.head.requires_grad_(True)
         self._supervise = Supervision(nerf, net.camera, recipe.aprnet)
-        self._recipe = chosen = recipe.alignment.labelled
         # Photos of today as they are, and as the mapping drive would have shown them: else the
         # network learns that what looks like a photo looks as today.
-        self._photos = self._examples(photos, rehearsal.in_mapping_light(photos))
+        self._photos = self._see(photos, rehearsal.in_mapping_light(photos))
         started = time.monotonic()
-        far, near = chosen.views - chosen.views // 3, chosen.views // 3
-        nearby = torch.randint(len(photos), (near,), generator=generator)
-        self._views = self._examples(
+        far, near = labelled.views - labelled.views // 3, labelled.views // 3
+        nearby = learned[self._draw(len(learned), near)]
+        views = [
             rehearsal.views(mapped[:far], until=started + (until - started) * 2 / 3),
             rehearsal.views(photos.T_world_cam[nearby], luma_histogram(photos.images), until),
-        )
-        self._optimiser = torch.optim.Adam(
-            [
-                {'params': [p for p in part.parameters() if p.requires_grad], 'base_lr': rate}
-                for part, rate in (
-                    (self.net.head, chosen.rate * recipe.aprnet.learning_rate),
-                    (self.net.backbone, chosen.rate * recipe.aprnet.backbone_learning_rate),
-                )
-            ],
-            fused=True,
-        )
+        ]
+        self._views = self._see(PosedViews.cat(views))
+        self._rate = labelled.rate * recipe.aprnet.learning_rate
+        self._optimiser = torch.optim.Adam(self.net.head.parameters(), fused=True)
         self._steps = 0
-        self.default_steps = round(chosen.epochs * len(photos) / self._photos_per_step)
+        self.default_steps = round(labelled.epochs * len(photos) / self._photos_per_step)
 
     def step(self, fraction: float) -> None:
         """One optimisation step, when this fraction of the training is done."""
-        self._set_rates(fraction)
+        self._set_rate(fraction)
         photos = self._photos_per_step
-        drawn = [
-            (examples, torch.randint(len(examples.views), (count,), generator=self._generator))
-            for examples, count in (
-                (self._photos, photos),
-                (self._views, self._recipe.batch - photos),
+        learned = self.learned[self._draw(len(self.learned), photos)]
+        views = self._draw(len(self._views), self._recipe.batch - photos)
+        losses = []
+        for seen, chosen in ((self._photos, learned), (self._views, views)):
+            copies = self._draw(len(seen.deep), len(chosen))
+            predicted = self.net.pose(seen.deep[copies, chosen].float())
+            losses.append(
+                self._supervise(predicted, seen.examples, chosen, self._generator, rendering=False)
             )
-        ]
-        device = next(self.net.parameters()).device
-        images = [
-            network_input(examples.views.images[chosen].to(device), self._camera)
-            for examples, chosen in drawn
-        ]
-        predicted = self.net(jitter_brightness(torch.cat(images), self._jitter, self._generator))
-        parts = (slice(0, photos), slice(photos, None))
-        losses = [
-            self._supervise(predicted.part(p), *examples, self._generator, rendering=False)
-            for p, examples in zip(parts, drawn)
-        ]
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses).backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), MAX_GRADIENT_NORM)
+        torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), MAX_GRADIENT_NORM)
         self._optimiser.step()
         self._steps += 1
+
+    @torch.no_grad()
+    def _see(self, views: PosedViews, *other_looks: PosedViews) -> _Seen:
+        """Run the backbone on all that images look like, as they are and brighter or darker."""
+        device = next(self.net.parameters()).device
+        copies = []
+        for look in (views, *other_looks):
+            for jitter in (0.0, *[self._jitter] * (_JITTERED - 1)):
+                parts = []
+                for images in look.images.split(_IMAGES_AT_ONCE):
+                    inputs = network_input(images.to(device), self.net.camera)
+                    inputs = jitter_brightness(inputs, jitter, self._generator)
+                    parts.append(self.net.backbone(inputs)[1].half())
+                copies.append(torch.cat(parts))
+        posemaps = render_posemaps(self._nerf, views.T_world_cam, self.net.camera)
+        return _Seen(torch.stack(copies), Examples(views, posemaps))
+
+    def _draw(self, below: int, count: int) -> Tensor:
+        return torch.randint(below, (count,), generator=self._generator)
 
     @property
     def _photos_per_step(self) -> int:
@@ -117,12 +138,8 @@ class LabelledAligner:
         batch = self._recipe.batch
         return batch - max(1, min(batch - 1, round(self._recipe.rehearsed * batch)))
 
-    def _examples(self, *parts: PosedViews) -> Examples:
-        views = PosedViews.cat(list(parts))
-        return Examples(views, render_posemaps(self._nerf, views.T_world_cam, self._camera))
-
-    def _set_rates(self, fraction: float) -> None:
+    def _set_rate(self, fraction: float) -> None:
         """A warm-up, and a decay along half a cosine."""
         decay = _FINAL_RATE + (1.0 - _FINAL_RATE) * 0.5 * (1.0 + math.cos(math.pi * fraction))
         for group in self._optimiser.param_groups:
-            group['lr'] = group['base_lr'] * decay * min(1.0, (self._steps + 1) / _WARMUP_STEPS)
+            group['lr'] = self._rate * decay * min(1.0, (self._steps + 1) / _WARMUP_STEPS)

@@ -11,7 +11,7 @@ import torch
 
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.dataset import PosedImages
-from posemap_ros.localizer import Localizer
+from posemap_ros.localizer import Estimate, Localizer
 
 if TYPE_CHECKING:
     from posemap_ros.verification.verifier import Verifier
@@ -25,14 +25,14 @@ class Sightings:
         images: [N, h, w, 3] uint8.
         T_map_cam: [N, 4, 4] float64, verified or else regressed.
         verified: [N] bool.
-        looks: [N, G] float32, the images' global descriptors.
+        estimates: [N] `Estimate`, by the network.
         sigmas_m: [N] standard deviation of the positions, metres.
     """
 
     images: np.ndarray
     T_map_cam: np.ndarray
     verified: np.ndarray
-    looks: np.ndarray
+    estimates: np.ndarray
     sigmas_m: np.ndarray
 
     @property
@@ -73,5 +73,13 @@ def look_at(
                 T_map_cam, covariance = verification.T_map_cam, verification.covariance
                 verified = True
         sigma_m = np.sqrt(np.trace(covariance[:3, :3]) / 3.0)
-        rows.append((prepared, T_map_cam, verified, estimate.descriptor, sigma_m))
-    return Sightings(*(np.stack(column) for column in zip(*rows)))
+        rows.append((prepared, T_map_cam, verified, estimate, sigma_m))
+    return Sightings(*(_array(column) for column in zip(*rows)))
+
+
+def _array(values: tuple) -> np.ndarray:
+    if isinstance(values[0], Estimate):
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+    return np.stack(values)

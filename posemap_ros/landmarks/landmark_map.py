@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,42 @@ class LandmarkMap:
         index, group = np.unique(seen, return_inverse=True)
         sums = [np.bincount(group, axis, len(index)) for axis in points.T]
         return index, np.stack(sums, axis=1) / np.bincount(group, minlength=len(index))[:, None]
+
+    def joined(self, other: LandmarkMap) -> LandmarkMap:
+        """The landmarks and photos of both maps. A point that is in both is in it twice, as each
+        of them saw it.
+
+        Raises:
+            ValueError: they are of different cameras or detectors.
+        """
+        if (other.camera, other.detector) != (self.camera, self.detector):
+            raise ValueError('landmarks of different cameras or detectors cannot be joined')
+        both = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in ('points', 'sigmas', 'descriptors', 'T_world_cam', 'looks', 'seen_points')
+        }
+        offsets = (self.photo_offsets, self.photo_offsets[-1] + other.photo_offsets[1:])
+        seen = (self.seen, other.seen + np.int32(len(self)))
+        return replace(
+            self, **both, photo_offsets=np.concatenate(offsets), seen=np.concatenate(seen)
+        )
+
+    def of_photos(self, photos: np.ndarray) -> LandmarkMap:
+        """Some of the photos, by their indices, and the landmarks that they see."""
+        spans = [np.arange(*self.photo_offsets[p : p + 2]) for p in photos]
+        sightings = np.concatenate([np.empty(0, np.int64), *spans])
+        landmarks, seen = np.unique(self.seen[sightings], return_inverse=True)
+        return replace(
+            self,
+            points=self.points[landmarks],
+            sigmas=self.sigmas[landmarks],
+            descriptors=self.descriptors[landmarks],
+            T_world_cam=self.T_world_cam[photos],
+            looks=self.looks[photos],
+            photo_offsets=np.concatenate([[0], np.cumsum([len(s) for s in spans])]).astype(int),
+            seen=seen.astype(np.int32),
+            seen_points=self.seen_points[sightings],
+        )
 
     def to_bytes(self) -> bytes:
         """The content of the file that `load` reads."""

@@ -135,8 +135,11 @@ class Verifier:
         self._adapters: dict[Camera, ImageAdapter] = {}
 
     @classmethod
-    def of(cls, environment: Environment) -> Verifier | None:
+    def of(cls, environment: Environment, today: LandmarkMap | None = None) -> Verifier | None:
         """The verifier of an environment; None where its landmarks were not mapped.
+
+        Args:
+            today: in place of the landmarks that its revision adds.
 
         Raises:
             InvalidLandmarks, InvalidCalibration: with a sentence.
@@ -144,7 +147,10 @@ class Verifier:
         if environment.landmarks is None:
             return None
         calibration = Calibration.from_dict(environment.verification)
-        return cls(LandmarkMap.load(environment.landmarks), calibration)
+        landmarks = LandmarkMap.load(environment.landmarks)
+        if today is None and environment.todays_landmarks is not None:
+            today = LandmarkMap.load(environment.todays_landmarks)
+        return cls(landmarks if today is None else landmarks.joined(today), calibration)
 
     def verify(
         self, image: np.ndarray, camera: Camera, estimate: Estimate, prior: Prior | None = None

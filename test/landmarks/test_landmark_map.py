@@ -157,3 +157,26 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
         file.truncate(2**40)  # takes no room on disk
     with pytest.raises(InvalidLandmarks, match='larger than'):
         LandmarkMap.load(path)
+
+
+def test_two_maps_become_one(tmp_path):
+    a, b = make_map(), make_map()
+    both = a.joined(b)
+    path = tmp_path / 'landmarks.safetensors'
+    both.save(path)  # load checks that all of it fits together
+    both = LandmarkMap.load(path)
+    assert len(both) == 10 and len(both.T_world_cam) == 6
+    for photo in range(3):
+        np.testing.assert_array_equal(both.seen_by(photo), a.seen_by(photo))
+        np.testing.assert_array_equal(both.seen_by(photo + 3), b.seen_by(photo) + 5)
+    with pytest.raises(ValueError, match='different cameras'):
+        a.joined(replace(b, camera=CAMERA.resized(160, 120)))
+
+
+def test_a_part_of_the_photos_keeps_what_it_sees():
+    landmarks = make_map()
+    part = landmarks.of_photos(np.array([2, 1]))
+    assert len(part) == 3 and part.seen_by(0).tolist() == [0, 1, 2] and not len(part.seen_by(1))
+    np.testing.assert_array_equal(part.points, landmarks.points[[1, 2, 4]])
+    np.testing.assert_array_equal(part.seen_points, landmarks.seen_points[2:])
+    np.testing.assert_array_equal(part.looks, landmarks.looks[[2, 1]])

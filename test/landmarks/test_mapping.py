@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import textured_room
 import torch
-from torch import nn
+from mapped_room import RoomField
 
 from posemap_ros.camera import Camera
 from posemap_ros.environment import make_aprnet
@@ -16,28 +16,10 @@ from posemap_ros.landmarks.keypoints import Sift, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.landmarks.mapping import NothingInCommon, map_landmarks
 from posemap_ros.landmarks.matching import unit_vectors
-from posemap_ros.nerf_p.nerf_p import RaySamples
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, LandmarksRecipe
 
 RECIPE = LandmarksRecipe(keypoints=300, landmarks=5000)
-
-
-class RoomField(nn.Module):
-    """The room as a field that was learned almost perfectly: 2 % too near."""
-
-    chunk_rays = 1000
-
-    def __init__(self):
-        super().__init__()
-        self.half_size = nn.Parameter(torch.from_numpy(textured_room.SIZE_M / 2).float())
-
-    def sample(self, origins, directions, generator=None):
-        to_walls = (torch.sign(directions) * self.half_size - origins) / directions
-        depth = to_walls.amin(dim=-1, keepdim=True) * 0.98
-        depths = depth * torch.tensor([0.5, 0.99, 1.0, 1.01, 2.0])
-        weights = torch.tensor([0.0, 0.2, 0.6, 0.2, 0.0]).expand_as(depths)
-        return RaySamples(depths, weights, depths[..., None])
 
 
 @pytest.fixture(scope='module')
