@@ -224,6 +224,7 @@ def _place(
     sigmas = np.sqrt(np.linalg.eigvalsh(placed.covariances)[:, -1])
     kept = choose_landmarks(
         agreeing - np.minimum(sigmas, 0.99),
+        agreeing == 1,
         sightings.track[used],
         photo[used],
         pixels[used],

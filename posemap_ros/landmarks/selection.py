@@ -7,10 +7,12 @@ import numpy as np
 from posemap_ros.camera import Camera
 
 _COLUMNS = 8  # parts of a photo's width; as many pixels high
+_LONE = 2  # with so many others in its cell, a landmark that only one photo found is not kept
 
 
 def choose_landmarks(
     quality: np.ndarray,
+    lone: np.ndarray,
     landmark: np.ndarray,
     photo: np.ndarray,
     pixels: np.ndarray,
@@ -21,10 +23,13 @@ def choose_landmarks(
     """Indices of the landmarks to keep, sorted.
 
     Each cell of each photo gets its best landmark, then its second best, and so on, until there
-    are enough in all, or each cell has enough.
+    are enough in all, or each cell has enough. What only one photo found is mostly an edge or a
+    reflection that no other image will show again: it serves where a cell has next to nothing
+    else.
 
     Args:
-        quality: [n] of each landmark.
+        quality: [n] of each landmark; those that only one photo found must have the least.
+        lone: [n] whether only one photo found it.
         landmark, photo, pixels: [m], [m], [m, 2] which landmark is seen in which photo and where.
         budget: how many landmarks there may be.
         per_cell: how many of a cell's landmarks are kept for its sake.
@@ -38,4 +43,4 @@ def choose_landmarks(
     rank = np.full(len(quality), len(order))
     np.minimum.at(rank, landmark[order], np.arange(len(order)) - first)
     best = np.lexsort((-quality, rank))[:budget]
-    return np.sort(best[rank[best] < per_cell])
+    return np.sort(best[rank[best] < np.where(lone[best], min(_LONE, per_cell), per_cell)])

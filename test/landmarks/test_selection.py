@@ -12,7 +12,7 @@ def crowd(count=2000, photos=5, seed=0):
     landmark = np.repeat(np.arange(count), 2)
     photo = np.concatenate([rng.choice(photos, 2, replace=False) for _ in range(count)])
     pixels = rng.uniform(0, 1, (2 * count, 2)) ** 4 * (320, 240)
-    return rng.uniform(size=count), landmark, photo, pixels
+    return rng.uniform(size=count), np.zeros(count, bool), landmark, photo, pixels
 
 
 def test_no_more_than_the_budget():
@@ -23,8 +23,8 @@ def test_no_more_than_the_budget():
 
 
 def test_each_part_of_each_photo_keeps_its_best():
-    quality, landmark, photo, pixels = crowd()
-    kept = choose_landmarks(quality, landmark, photo, pixels, CAMERA, 10**6, per_cell=3)
+    quality, lone, landmark, photo, pixels = crowd()
+    kept = choose_landmarks(quality, lone, landmark, photo, pixels, CAMERA, 10**6, per_cell=3)
     cell = photo * 48 + (pixels[:, 1] // 40).astype(int) * 8 + (pixels[:, 0] // 40).astype(int)
     for c in np.unique(cell):
         here = np.unique(landmark[cell == c])
@@ -32,9 +32,21 @@ def test_each_part_of_each_photo_keeps_its_best():
         assert np.isin(best, kept).all()
 
 
+def in_one_cell(quality, lone):
+    count = len(quality)
+    seen = np.arange(count), np.zeros(count, int), np.full((count, 2), 10.0)
+    return np.array(quality), np.array(lone), *seen, CAMERA
+
+
 def test_what_no_cell_needs_is_left_out():
-    quality = np.array([0.1, 0.9, 0.5])
-    seen = np.array([0, 1, 2]), np.zeros(3, int), np.full((3, 2), 10.0)
-    assert choose_landmarks(quality, *seen, CAMERA, 10, per_cell=1).tolist() == [1]
-    assert choose_landmarks(quality, *seen, CAMERA, 10, per_cell=2).tolist() == [1, 2]
-    assert choose_landmarks(quality, *seen, CAMERA, 1, per_cell=2).tolist() == [1]
+    seen = in_one_cell([0.1, 0.9, 0.5], [False] * 3)
+    assert choose_landmarks(*seen, 10, per_cell=1).tolist() == [1]
+    assert choose_landmarks(*seen, 10, per_cell=2).tolist() == [1, 2]
+    assert choose_landmarks(*seen, 1, per_cell=2).tolist() == [1]
+
+
+def test_lone_ones_serve_only_where_there_is_little_else():
+    crowded = in_one_cell([0.1, 0.2, 3.0, 2.0], [True, True, False, False])
+    assert choose_landmarks(*crowded, 10, per_cell=8).tolist() == [2, 3]
+    bare = in_one_cell([0.1, 0.2, 0.3, 2.0], [True, True, True, False])
+    assert choose_landmarks(*bare, 10, per_cell=8).tolist() == [2, 3]
