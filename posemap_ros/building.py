@@ -25,13 +25,14 @@ from posemap_ros.aprnet.trainer import predict, train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedImages, check_trainable, open_part
-from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
+from posemap_ros.environment import Environment, make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation.errors import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.evaluation.uncertainty import calibration, fit_scale
 from posemap_ros.geometry import rotation_error_deg as rotation_error
 from posemap_ros.geometry import translation_error
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.landmarks.mapping import NothingInCommon, map_landmarks
+from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -46,6 +47,7 @@ from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 from posemap_ros.support.untrusted import FileRefused, dump_yaml, open_regular, read_yaml
 from posemap_ros.training_loop import InvalidCheckpoint
+from posemap_ros.verification.calibrate import calibrate
 
 _LARGEST_SCENE = 64 << 10  # bytes
 _LARGEST_WEIGHTS = 4 << 30
@@ -333,8 +335,9 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
             git_revision=git_revision(),
             overwrite=overwrite,
         )
-        if landmarks is not None:
-            environment.add_landmarks(landmarks.to_bytes(), {})
+    if landmarks is not None:
+        with watch.section('calibrating'):
+            store_landmarks(environment, landmarks, build.dataset, build.device)
     print(
         f'held-out frames: {aprnet_figures["median_translation_m"]:.3f} m, '
         f'{aprnet_figures["median_rotation_deg"]:.2f} deg median; environment in {out}'
@@ -358,6 +361,15 @@ def find_landmarks(
         f'{len(landmarks.T_world_cam)} photos; usually sure to {np.median(landmarks.sigmas):.2g} m'
     )
     return landmarks
+
+
+def store_landmarks(
+    environment: Environment, landmarks: LandmarkMap, dataset: PosedImages, device: torch.device
+) -> Environment:
+    """Calibrate the verdicts by landmarks, and add both to the environment."""
+    localizer = Localizer(environment.path, str(device), revision=0)
+    calibration = calibrate(landmarks, dataset, localizer.localize)
+    return environment.add_landmarks(landmarks.to_bytes(), calibration.to_dict())
 
 
 def work_folder(out: Path) -> Path:

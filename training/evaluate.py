@@ -9,9 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
+
 from posemap_ros.dataset import PosedImages, open_dataset, open_part
+from posemap_ros.environment import InvalidEnvironment
 from posemap_ros.evaluation.errors import (
     Evaluation,
     rotation_error_deg,
@@ -25,6 +29,7 @@ from posemap_ros.support.command_line import add_data_arguments, number, run_sta
 from posemap_ros.support.files import atomic_write, check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
+from posemap_ros.verification.verifier import Verifier
 
 ESTIMATED, TRUE = 'estimated.tum', 'true.tum'
 
@@ -48,19 +53,60 @@ def evaluate(
 
 
 def localize_all(
-    localizer: Localizer, dataset: PosedImages, watch: Stopwatch | None = None
+    localizer: Localizer,
+    dataset: PosedImages,
+    watch: Stopwatch | None = None,
+    verifier: Verifier | None = None,
 ) -> Evaluation:
-    """Localize all images of a dataset, one by one."""
+    """Localize all images of a dataset, one by one, and verify each pose if there is a verifier.
+
+    Each image stands alone: no pose carries over to the next.
+    """
     watch = watch or Stopwatch()
     with watch.section('loading'):
         localizer.localize(dataset.load(0), dataset.camera_of(0))  # the first call is slower
-    estimates = []
+    estimates, verified = [], []
     for index in progress_bar(range(len(dataset)), 'localizing', len(dataset)):
         with watch.section('reading'):
             image = dataset.load(index)
+        camera = dataset.camera_of(index)
         with watch.section('localizing'):
-            estimates.append(localizer.localize(image, dataset.camera_of(index)))
-    return Evaluation(dataset.frames, tuple(estimates), localizer.revision)
+            estimates.append(localizer.localize(image, camera))
+        if verifier is not None:
+            with watch.section('verifying'):
+                verified.append(verifier.verify(image, camera, estimates[-1]))
+    return Evaluation(dataset.frames, tuple(estimates), localizer.revision, tuple(verified))
+
+
+def verifier_of(localizer: Localizer) -> Verifier:
+    """What verifies the poses of an environment. Raises `InvalidEnvironment` without landmarks."""
+    verifier = Verifier.of(localizer.environment)
+    if verifier is None:
+        raise InvalidEnvironment(
+            f'{localizer.environment.path} has no landmarks to verify poses by: '
+            'map them with map_landmarks'
+        )
+    return verifier
+
+
+def count_false_accepts(
+    localizer: Localizer, verifier: Verifier, folders: list[Path], data_format: str | None = None
+) -> dict[str, int]:
+    """Of images taken elsewhere, whose poses are ignored, how many are verified all the same.
+
+    They are taken as images of the environment's camera, scaled to its size.
+    """
+    camera = localizer.environment.camera
+    total = accepted = 0
+    for folder in folders:
+        foreign = open_dataset(folder, None, data_format)
+        for index in progress_bar(range(len(foreign)), f'against {folder}', len(foreign)):
+            size = (camera.width, camera.height)
+            image = cv2.resize(foreign.load(index), size, interpolation=cv2.INTER_AREA)
+            found = verifier.verify(image, camera, localizer.localize(image, camera))
+            total += 1
+            accepted += found.verified
+    return {'foreign_images': total, 'foreign_verified': accepted}
 
 
 def write_trajectories(folder: Path, evaluation: Evaluation) -> None:
@@ -104,6 +150,20 @@ def main(argv: list[str] | None = None) -> int:
         metavar='FILE',
         help='also say what the nearest image among these frames of the data would give',
     )
+    add(
+        '--verification',
+        choices=('off', 'always'),
+        default='off',
+        help='always: verify each pose by landmarks, too (default: %(default)s)',
+    )
+    add(
+        '--against',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='DIR',
+        help='data of other places: say how many of their images are verified; none should be',
+    )
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
     arguments = parser.parse_args(argv)
 
@@ -121,12 +181,16 @@ def main(argv: list[str] | None = None) -> int:
             data, split, kind = arguments.data, arguments.split, arguments.format
             dataset = open_part(data, 'test', split, kind)
             localizer = Localizer(arguments.environment, arguments.device, arguments.revision)
+            verifies = arguments.verification == 'always'
+            verifier = verifier_of(localizer) if verifies or arguments.against else None
         if localizer.environment.warning:
             print(localizer.environment.warning, file=sys.stderr)
-        evaluation = localize_all(localizer, dataset, watch)
+        evaluation = localize_all(localizer, dataset, watch, verifier if verifies else None)
         summary = evaluation.summary()
-        for name, value in summary.items():
-            print(f'{name}: {value:g}' if isinstance(value, int) else f'{name}: {value:.4f}')
+        if arguments.against:
+            with watch.section('foreign images'):
+                summary |= count_false_accepts(localizer, verifier, arguments.against, kind)
+        _print(summary)
         nearest = None
         if arguments.retrieval_from:
             with watch.section('retrieving'):
@@ -157,6 +221,15 @@ def main(argv: list[str] | None = None) -> int:
         print(watch.summary())
 
     return run_stage('evaluate', work, ValueError)
+
+
+def _print(summary: Mapping[str, object], prefix: str = '') -> None:
+    for name, value in summary.items():
+        if isinstance(value, Mapping):
+            _print(value, f'{prefix}{name} ')
+        else:
+            shown = f'{value:g}' if isinstance(value, int) else f'{value:.4f}'
+            print(f'{prefix}{name}: {shown}')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from posemap_ros.building import find_landmarks, work_folder
+from posemap_ros.building import find_landmarks, store_landmarks, work_folder
 from posemap_ros.dataset import open_part
 from posemap_ros.environment import Environment
 from posemap_ros.recipe import load_recipe
@@ -51,7 +51,7 @@ def map_environment(
     nerf, net = environment.load_nerf_p(device), environment.load_aprnet(device)
     landmarks = find_landmarks(dataset, nerf, net, chosen, work)
     if landmarks is not None:
-        environment = environment.add_landmarks(landmarks.to_bytes(), {})
+        environment = store_landmarks(environment, landmarks, dataset, device)
     shutil.rmtree(work)
     if not any(work.parent.iterdir()):
         work.parent.rmdir()

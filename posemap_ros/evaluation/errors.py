@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posemap_ros.evaluation.uncertainty import share_inside
+
 if TYPE_CHECKING:
     from posemap_ros.dataset import PosedFrame
     from posemap_ros.localizer import Estimate
+    from posemap_ros.verification.verifier import Verification
 
 # (name in the summary, metres, degrees): the thresholds of the relocalization literature.
 RECALLS = (
@@ -75,6 +78,7 @@ class Evaluation:
     frames: tuple[PosedFrame, ...]
     estimates: tuple[Estimate, ...]
     revision: int  # of the environment
+    verifications: tuple[Verification, ...] = ()  # of each frame, or none
 
     @property
     def T_true(self) -> np.ndarray:
@@ -112,4 +116,36 @@ class Evaluation:
             **summarize(self.translation_m, self.rotation_deg),
             'ms_per_frame': float(np.median([e.inference_ms for e in self.estimates])),
             'revision': self.revision,
+            **({'verified': self._verified_summary()} if self.verifications else {}),
+        }
+
+    def _verified_summary(self) -> dict[str, float]:
+        """Of verified poses: their share of all frames and, as far as there are any, their
+        errors, the share of all frames verified and within 5 cm and 5 degrees, the number of
+        those that are wrong, the shares inside their predicted regions, and the processor time.
+        """
+        which = np.flatnonzero([v.verified for v in self.verifications])
+        seconds = [v.seconds for v in self.verifications]
+        summary = {
+            'share': len(which) / len(self.frames),
+            'ms_per_frame': 1e3 * float(np.median(seconds)),
+        }
+        if not len(which):
+            return summary
+        found = [self.verifications[i] for i in which]
+        T_found, T_true = np.stack([v.T_map_cam for v in found]), self.T_true[which]
+        metres = translation_error_m(T_found, T_true)
+        degrees = rotation_error_deg(T_found, T_true)
+        sigma_m = np.array([v.sigma_translation_m for v in found])
+        sigma_deg = np.array([v.sigma_rotation_deg for v in found])
+        return {
+            **summary,
+            'median_translation_m': float(np.median(metres)),
+            'median_rotation_deg': float(np.median(degrees)),
+            'recall_5cm_5deg': float(np.sum((metres < 0.05) & (degrees < 5))) / len(self.frames),
+            'wrong': int(np.sum((metres > 0.25) | (degrees > 10))),
+            'translation_inside_50': share_inside(metres, sigma_m, 0.5),
+            'translation_inside_90': share_inside(metres, sigma_m, 0.9),
+            'rotation_inside_50': share_inside(degrees, sigma_deg, 0.5),
+            'rotation_inside_90': share_inside(degrees, sigma_deg, 0.9),
         }

@@ -52,6 +52,8 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
         localize: the network's estimate for an image uint8 RGB [H, W, 3] of a camera.
     """
     frames = _frames_of(landmarks, dataset)
+    if len(frames) < _FEWEST:
+        return Calibration()
     found = _Findings([], [], [])
     blocks = list(_blocks(len(frames)))
     for block in progress_bar(blocks, 'calibrating', len(blocks), 'block'):

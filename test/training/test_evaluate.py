@@ -1,13 +1,18 @@
 """The command line: what it prints, writes and refuses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_environment import make_tiny_dataset
+from mapped_room import map_room
+from textured_room import CAMERA, drive, render, write_room
+from tiny_environment import make_tiny_dataset, make_tiny_environment
 
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
+from posemap_ros.localizer import Localizer
+from posemap_ros.verification.calibration import Calibration
 from training.evaluate import evaluate, main
 
 
@@ -68,3 +73,32 @@ def test_a_damaged_revision_is_told(data, environment, capsys):
     (environment / 'revisions' / '0001' / 'aprnet.safetensors').write_bytes(b'')
     assert main(['--environment', str(environment), '--data', str(data)]) == 0
     assert 'until then revision 0 is used' in capsys.readouterr().err
+
+
+def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, capsys):
+    """The room is mapped, but the network knows nothing: images are found by what they look like.
+    """
+    poses = drive(60)
+    room = write_room(tmp_path / 'room', poses).root
+    other = make_tiny_dataset(tmp_path / 'other', 3)
+    environment = make_tiny_environment(tmp_path / 'environment')
+    options = ['--environment', str(environment), '--data', str(room)]
+    assert main([*options, '--verification', 'always']) == 1
+    assert 'map them with map_landmarks' in capsys.readouterr().err
+
+    loaded = Environment.load(environment)
+    localizer = Localizer(environment, 'cpu')
+    photos = [render(T)[0] for T in poses[::2]]
+    looks = np.stack([localizer.localize(photo, CAMERA).descriptor for photo in photos])
+    landmarks = replace(map_room(poses[::2]), looks=looks.astype(np.float16))
+    loaded.add_landmarks(landmarks.to_bytes(), Calibration().to_dict())
+    figures = tmp_path / 'figures.json'
+    outputs = ['--verification', 'always', '--against', str(other), '--json', str(figures)]
+    assert main([*options, *outputs]) == 0
+    printed = capsys.readouterr().out
+    assert 'verified median_translation_m: ' in printed and 'foreign_verified: 0' in printed
+    told = json.loads(figures.read_text())
+    assert told['foreign_images'] == 3 and told['foreign_verified'] == 0
+    assert told['verified']['share'] > 0.9 and told['verified']['wrong'] == 0
+    assert told['verified']['median_translation_m'] < 0.01 < told['median_translation_m']
+    assert told['verified']['recall_5cm_5deg'] > 0.9

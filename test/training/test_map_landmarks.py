@@ -4,9 +4,11 @@ import pytest
 import textured_room
 from tiny_environment import make_tiny_environment
 
+from posemap_ros import building
 from posemap_ros.environment import Environment
 from posemap_ros.landmarks.keypoints import Sift
 from posemap_ros.landmarks.landmark_map import LandmarkMap
+from posemap_ros.verification.calibration import Calibration
 from training.map_landmarks import main
 
 
@@ -29,7 +31,10 @@ def arguments(room, data):
 def test_an_environment_gets_landmarks_and_nothing_stays_behind(room, data, capsys):
     assert Environment.load(room).landmarks is None
     assert main(arguments(room, data)) == 0
-    landmarks = LandmarkMap.load(Environment.load(room).landmarks)
+    environment = Environment.load(room)
+    landmarks = LandmarkMap.load(environment.landmarks)
+    assert Calibration.from_dict(environment.verification).support_agreeing > 0
+    assert len(environment.verification) == 6
     assert len(landmarks.T_world_cam) == 20
     assert f'{len(landmarks)} landmarks' in capsys.readouterr().out
     assert [path.name for path in room.parent.iterdir()] == ['room']
@@ -46,6 +51,7 @@ def test_stopped_it_goes_on(room, data, monkeypatch, capsys):
         return detect(self, *given, **more)
 
     monkeypatch.setattr(Sift, 'detect', stops)
+    monkeypatch.setattr(building, 'calibrate', lambda *given: Calibration())
     assert main(arguments(room, data)) == 130
     assert 'goes on from here' in capsys.readouterr().err
     assert sorted(path.name for path in room.iterdir()) == before
