@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_nothing_and_a_second_run_works(tmp_path):
         stamp = ns(i / 10)
         messages += [
             ('/image', compressed_image(stamp, content), stamp),
-            ('/camera_info', camera_info(stamp, width=1280, height=960), stamp),
+            ('/camera_info', camera_info(stamp, focal=1000.0, width=1280, height=960), stamp),
             ('/pose', pose_stamped(stamp, true_pose(i / 10)), stamp),
         ]
     bag = write_bag(tmp_path / 'drive', messages)
