@@ -270,7 +270,8 @@ class Bench:
         if executable is None:
             raise NodeEnded('the node is not installed here: run `make bench`')
         values = PARAMETERS | {'environment': self.environment(node), 'device': self.device}
-        values['verification'] = 'as_able' if node == 'verified' else 'off'
+        # In quotes, because to YAML a bare off is false.
+        values['verification'] = 'as_able' if node == 'verified' else '"off"'
         values['refine_seconds'] = 4 * self.seconds
         parameters = [x for name, value in values.items() for x in ('-p', f'{name}:={value}')]
         config = str(ROOT / 'config' / 'localize.yaml')
