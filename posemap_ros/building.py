@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -41,7 +42,7 @@ from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import measure_scene
 from posemap_ros.support.device import choose_device, out_of_memory_means
 from posemap_ros.support.distributed import is_first, world_size
-from posemap_ros.support.files import atomic_write, check_folder_is_free
+from posemap_ros.support.files import atomic_folder, atomic_write, check_folder_is_free
 from posemap_ros.support.memory import keep_freed_memory
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
@@ -323,9 +324,12 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
     }
     with watch.section('landmarks'):
         landmarks = find_landmarks(build.dataset, nerf, net.eval(), build.recipe, build.work)
+    # In the work folder first: until the landmarks are calibrated, too, the environment is not
+    # finished, and the same command goes on from here.
+    finished = build.work / 'environment'
     with watch.section('writing'):
         environment = write_environment(
-            out,
+            finished,
             build.dataset.camera,
             net,
             nerf,
@@ -333,11 +337,13 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
             spread_scale,
             figures,
             git_revision=git_revision(),
-            overwrite=overwrite,
+            overwrite=True,
         )
     if landmarks is not None:
         with watch.section('calibrating'):
             store_landmarks(environment, landmarks, build.dataset, build.device)
+    with atomic_folder(out, overwrite=overwrite) as folder:
+        shutil.copytree(finished, folder, dirs_exist_ok=True)
     print(
         f'held-out frames: {aprnet_figures["median_translation_m"]:.3f} m, '
         f'{aprnet_figures["median_rotation_deg"]:.2f} deg median; environment in {out}'
