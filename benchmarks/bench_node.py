@@ -271,7 +271,7 @@ class Bench:
             raise NodeEnded('the node is not installed here: run `make bench`')
         values = PARAMETERS | {'environment': self.environment(node), 'device': self.device}
         # In quotes, because to YAML a bare off is false.
-        values['verification'] = 'as_able' if node == 'verified' else '"off"'
+        values['verification'] = 'as_able' if node == 'verified' else 'off'
         values['refine_seconds'] = 4 * self.seconds
         parameters = [x for name, value in values.items() for x in ('-p', f'{name}:={value}')]
         config = str(ROOT / 'config' / 'localize.yaml')

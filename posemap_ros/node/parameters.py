@@ -39,7 +39,9 @@ class _Declaration:
     is_frame: bool = False
 
     def descriptor(self) -> ParameterDescriptor:
-        descriptor = ParameterDescriptor(description=self.text, read_only=self.read_only)
+        descriptor = ParameterDescriptor(
+            description=self.text, read_only=self.read_only, dynamic_typing=self.may_be_off
+        )
         if self.choices:
             descriptor.additional_constraints = f'one of {", ".join(self.choices)}'
         elif self.is_frame:
@@ -52,8 +54,18 @@ class _Declaration:
             descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
         return descriptor
 
+    @property
+    def may_be_off(self) -> bool:
+        """Whether 'off' is a choice, which YAML reads as false where it is not in quotes."""
+        return 'off' in self.choices
+
+    def read(self, value: Any) -> Any:
+        """The value that was meant."""
+        return 'off' if self.may_be_off and value is False else value
+
     def objection(self, value: Any) -> str:
         """Why `value` cannot be taken, where the descriptor's range does not say so; or ''."""
+        value = self.read(value)
         if self.choices and value not in self.choices:
             return f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}'
         if self.is_frame and (not value or value.startswith('/')):
@@ -286,7 +298,7 @@ class Parameters:
     def __getattr__(self, name: str) -> Any:
         if name.startswith('_') or name not in self._declarations:
             raise AttributeError(f'no parameter {name!r} is declared')
-        return self._node.get_parameter(name).value
+        return self._declarations[name].read(self._node.get_parameter(name).value)
 
     def _validate(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:

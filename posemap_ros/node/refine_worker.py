@@ -29,7 +29,7 @@ from posemap_ros.node.frame_buffer import KeptFrame
 
 JOB_FILE = 'job.json'
 _CAMERAS_FILE, _IMAGE_FILE = 'cameras.json', '{:06d}.jpg'
-_NICENESS = 10
+_NICENESS = 19
 _OOM_SCORE = 800  # of 1000
 
 

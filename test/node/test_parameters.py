@@ -107,3 +107,14 @@ def test_every_parameter_is_described(make_node):
     Parameters(node)
     for name in set(node.get_parameters_by_prefix('')) - before:
         assert node.describe_parameter(name).description.endswith('.'), name
+
+
+@pytest.mark.parametrize('off', ['off', False])
+def test_off_is_what_yaml_reads_as_false(make_node, off):
+    assert Parameters(make_node(verification=off)).verification == 'off'
+
+
+@pytest.mark.parametrize('value', [True, 'sometimes', 1])
+def test_verification_takes_its_choices_only(make_node, value):
+    with pytest.raises(InvalidParameter, match='verification must be one of off, as_able, always'):
+        Parameters(make_node(verification=value))
