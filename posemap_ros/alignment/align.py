@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posemap_ros.alignment.judge import Change, Gaps, PoseErrors, hold_out_places
+from posemap_ros.alignment.judge import (
+    Change,
+    Gaps,
+    PoseErrors,
+    hold_out_places,
+    share_shown,
+)
 from posemap_ros.alignment.labelled import LabelledAligner
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
@@ -21,6 +27,7 @@ from posemap_ros.alignment.todays_landmarks import todays_landmarks
 from posemap_ros.aprnet.network import APRNet
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.dataset import PosedImages
+from posemap_ros.environment import TODAYS_LANDMARKS_FILE
 from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -30,6 +37,8 @@ from posemap_ros.verification.verifier import Verifier
 MIN_IMAGES = 8
 # Views all over the map that judge, half of them in today's exposure.
 _JUDGING_VIEWS = 32
+# Images that show less of the map than this teach the network nothing: it is one for all of it.
+_LEAST_SHOWN = 1 / 3
 # Of the labelled training, the share after which it is judged; then all images are learned.
 _JUDGED_AFTER = 0.6
 # No more than this share of the time goes into rendering what is rehearsed.
@@ -62,10 +71,13 @@ class Outcome:
     judges: Tensor  # and of those that were held out
     held_out: Change  # on images of other places
     map_views: Change  # on views all over the map
+    shown: float = 1.0  # share of the map that the images show
 
     @property
     def objection(self) -> str:
         """Why the network should not be kept; '' if it should."""
+        if self.shown < _LEAST_SHOWN:
+            return f'the images show only {100 * self.shown:.0f} % of the map'
         if self.map_views.is_worse:
             return 'the rest of the map would be forgotten'
         if not self.held_out.is_better:
@@ -74,11 +86,13 @@ class Outcome:
 
     @property
     def figures(self) -> str:
-        """What changed, in a phrase."""
+        """What changed, in a phrase; '' if nothing was tried."""
+        if not len(self.held_out):
+            return ''
         text = f'{len(self.held_out)} held-out images {self.held_out}'
         if len(self.map_views):
             text += f', {len(self.map_views)} views all over the map {self.map_views}'
-        return text
+        return f': {text}'
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,6 @@ class AlignmentResult:
     frames_used: int
     frames_held_out: int
     seconds: float
-    landmarks_added: int = 0  # to those of the mapping drive
 
 
 def align(
@@ -125,9 +138,12 @@ def align(
     labelled = bool(sightings.verified.all())
     photos = sightings.photos
     views = recipe.aprnet.views
-    trained, held_out = hold_out_places(
-        photos.T_world_cam, views.reach_m(nerf.scene.radius_m), views.max_rotation_deg
-    )
+    steps_apart = (views.reach_m(nerf.scene.radius_m), views.max_rotation_deg)
+    trained, held_out = hold_out_places(photos.T_world_cam, *steps_apart)
+    shown = share_shown(photos.T_world_cam, mapped, *steps_apart)
+    if shown < _LEAST_SHOWN:
+        untried = Change(PoseErrors.none(), PoseErrors.none())
+        return Outcome(net, trained, held_out, untried, untried, shown)
     learned, unseen = photos.part(trained), photos.part(held_out)
 
     progress(0.0, 'rendering views all over the map')
@@ -201,11 +217,11 @@ def align_environment(
     seed: int = 0,
     progress: Progress = lambda fraction, text: None,
 ) -> AlignmentResult:
-    """Align an environment, and keep the result only if it helps in places held out, and forgets
-    nothing.
+    """Align an environment. The network is kept only if it helps in places held out and forgets
+    nothing; landmarks of today only if frames that they do not come from are verified as before.
 
     Args:
-        environment: folder; an accepted alignment is written into it as a new revision.
+        environment: folder; what is kept is written into it as a new revision.
         frames: at least 8, in the order in which they were taken; their own poses are not used.
             If so many of them can be verified by the environment's landmarks, the poses found
             that way are learned.
@@ -243,8 +259,9 @@ def align_environment(
         frames = replace(frames, frames=tuple(frames.frames[i] for i in kept))
         sightings = sightings.select(kept)
     nerf = loaded.load_nerf_p(localizer.device)
+    net = loaded.load_aprnet(localizer.device)
     outcome = align(
-        loaded.load_aprnet(localizer.device),
+        net,
         nerf,
         sightings,
         mapped,
@@ -254,29 +271,34 @@ def align_environment(
         seed=seed,
         progress=progress,
     )
-    objection = outcome.objection
+    objection, today = outcome.objection, None
+    if labelled:
+        progress(1.0, 'mapping the landmarks of today')
+        described_by = net if objection else outcome.net
+        judges = outcome.judges.numpy()
+        today = todays_landmarks(loaded, frames, sightings, judges, nerf, described_by)
+    if not objection:
+        reason = f'aligned{outcome.figures}'
+    elif today is not None:
+        reason = f'the network stays as it was, because {objection}{outcome.figures}'
+    else:
+        reason = f'rolled back, because {objection}{outcome.figures}'
+    if today is not None:
+        reason += f'; {len(today)} landmarks of today join the map'
     result = AlignmentResult(
-        not objection,
-        f'rolled back, because {objection}: {outcome.figures}'
-        if objection
-        else f'aligned: {outcome.figures}',
+        not objection or today is not None,
+        reason,
         loaded.revision,
         verified,
         len(outcome.trained),
         len(outcome.judges),
         time.monotonic() - started,
     )
-    if objection:
+    if not result.accepted:
         return result
-    today = None
-    if labelled:
-        progress(1.0, 'mapping the landmarks of today')
-        judges = outcome.judges.numpy()
-        today = todays_landmarks(loaded, frames, sightings, judges, nerf, outcome.net)
-    content = None if today is None else today.to_bytes()
-    result = replace(
-        result,
-        landmarks_added=0 if today is None else len(today),
-        seconds=time.monotonic() - started,
-    )
-    return replace(result, revision=loaded.add_revision(outcome.net, asdict(result), content))
+    if today is not None:
+        content = today.to_bytes()
+    else:
+        content = loaded.read(TODAYS_LANDMARKS_FILE) if loaded.todays_landmarks else None
+    kept = net if objection else outcome.net
+    return replace(result, revision=loaded.add_revision(kept, asdict(result), content))

@@ -2,7 +2,8 @@
 
 Frames next to those that were trained on get better in any case, also where all the rest of the
 map is forgotten. So frames are held out in blocks, away from the others, and views all over the
-map are asked for, too.
+map are asked for, too. Neither says how the rest of the map looks today: who saw a corner of it
+only cannot judge.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ HOLD_OUT_EVERY = 5
 MAX_HELD_OUT = 40
 # Runs of frames that are held out together.
 _BLOCKS = 4
+# A part of the map is shown by frames that are no more than so many steps away.
+_NEAR_STEPS = 5.0
 # Errors below these are noise of the labels themselves.
 _FLOOR = 0.01
 # What counts as better shrinks errors by at least this share.
@@ -48,10 +51,7 @@ def hold_out_places(T_world_cam: Tensor, step_m: float, step_deg: float) -> tupl
     count = len(T_world_cam)
     judges = min(max(2, count // HOLD_OUT_EVERY), MAX_HELD_OUT)
     blocks = min(_BLOCKS, judges // 2)
-    apart = (
-        translation_error(T_world_cam[:, None], T_world_cam[None]) / step_m
-        + rotation_error_deg(T_world_cam[:, None], T_world_cam[None]) / step_deg
-    )
+    apart = _steps_between(T_world_cam, T_world_cam, step_m, step_deg)
     held_out = torch.zeros(count, dtype=torch.bool)
     for block in range(blocks):
         middle = int((block + 0.5) * count / blocks)
@@ -61,6 +61,25 @@ def hold_out_places(T_world_cam: Tensor, step_m: float, step_deg: float) -> tupl
     at_least_half = away.sort(descending=True).values[(count + 1) // 2 - 1]
     trained = away >= min(1.0, float(at_least_half))
     return trained.nonzero()[:, 0], held_out.nonzero()[:, 0]
+
+
+def share_shown(T_world_cam: Tensor, mapped: Tensor, step_m: float, step_deg: float) -> float:
+    """The share of the map near which there are frames.
+
+    Args:
+        T_world_cam: [N, 4, 4] of the frames.
+        mapped: [M, 4, 4] of the mapping photos; where M is 0 nobody knows, and it is 1.
+    """
+    if not len(mapped):
+        return 1.0
+    apart = _steps_between(mapped, T_world_cam, step_m, step_deg).amin(dim=1)
+    return float((apart < _NEAR_STEPS).float().mean())
+
+
+def _steps_between(a: Tensor, b: Tensor, step_m: float, step_deg: float) -> Tensor:
+    """[N, M] steps from each of the poses a [N, 4, 4] to each of b [M, 4, 4]."""
+    a, b = a[:, None], b[None]
+    return translation_error(a, b) / step_m + rotation_error_deg(a, b) / step_deg
 
 
 @dataclass(frozen=True)
@@ -74,12 +93,17 @@ class PoseErrors:
     def of(cls, net: APRNet, views: PosedViews) -> PoseErrors:
         """Of what a network says of n images; n may be 0."""
         if not len(views):
-            return cls(torch.empty(0), torch.empty(0))
+            return cls.none()
         predicted = predict(net, views.images).T_world_cam.cpu()
         return cls(
             translation_error(predicted, views.T_world_cam),
             rotation_error_deg(predicted, views.T_world_cam),
         )
+
+    @classmethod
+    def none(cls) -> PoseErrors:
+        """Of no images."""
+        return cls(torch.empty(0), torch.empty(0))
 
     @property
     def amounts(self) -> Tensor:

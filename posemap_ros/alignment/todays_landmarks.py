@@ -35,7 +35,7 @@ def todays_landmarks(
     net: APRNet,
 ) -> LandmarkMap | None:
     """The landmarks that an environment's next revision adds to those of the mapping drive; None
-    where there are none.
+    where there are no new ones.
 
     Args:
         frames: the images, whose own poses are not used.
@@ -44,9 +44,7 @@ def todays_landmarks(
             with the new ones as they were without.
         nerf, net: of the place; the network as it will describe images.
     """
-    base, earlier = LandmarkMap.load(environment.landmarks), None
-    if environment.todays_landmarks is not None:
-        earlier = LandmarkMap.load(environment.todays_landmarks)
+    base = LandmarkMap.load(environment.landmarks)
     others = np.setdiff1d(np.arange(len(frames)), judges)
     today = map_today(
         base,
@@ -57,11 +55,11 @@ def todays_landmarks(
         environment.recipe.landmarks,
     )
     if today is None:
-        return earlier
-    if earlier is not None:
-        today = renewed(earlier, today)
+        return None
+    if environment.todays_landmarks is not None:
+        today = renewed(LandmarkMap.load(environment.todays_landmarks), today)
     verifier = Verifier.of(environment, today)
-    return today if agrees(verifier, frames, sightings, judges) else earlier
+    return today if agrees(verifier, frames, sightings, judges) else None
 
 
 def map_today(

@@ -127,3 +127,15 @@ def test_labels_teach_poses(environment: Path, frames: PosedImages) -> None:
     learned = Change(*(PoseErrors.of(n, sightings.photos) for n in (net, outcome.net)))
     assert learned.is_better and outcome.map_views.is_better
     assert len(outcome.held_out) == 2 and len(outcome.map_views) == 32
+
+
+def test_a_corner_teaches_the_network_nothing(environment: Path, frames: PosedImages) -> None:
+    """It is one for all of the map, and nobody knows how the rest looks today."""
+    loaded = Environment.load(environment)
+    corner = sightings_of(frames, verified=True)
+    corner.T_map_cam[:] = circle_of_poses(120)[:12]
+    mapped = torch.from_numpy(circle_of_poses(120)).float()
+    net = loaded.load_aprnet()
+    outcome = align(net, loaded.load_nerf_p(), corner, mapped, RECIPE, steps=1)
+    assert 'only' in outcome.objection and '% of the map' in outcome.objection
+    assert outcome.net is net and outcome.figures == ''

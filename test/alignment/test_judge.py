@@ -4,7 +4,13 @@ import pytest
 import torch
 from tiny_environment import circle_of_poses
 
-from posemap_ros.alignment.judge import Change, Gaps, PoseErrors, hold_out_places
+from posemap_ros.alignment.judge import (
+    Change,
+    Gaps,
+    PoseErrors,
+    hold_out_places,
+    share_shown,
+)
 from posemap_ros.geometry import rotation_error_deg, translation_error
 
 STEP_M, STEP_DEG = 0.2, 10.0
@@ -49,6 +55,18 @@ def test_where_all_is_one_place_half_of_it_is_left_to_train_on(count: int) -> No
     trained, held_out = hold_out_places(straight_drive(count, 0.1), STEP_M, STEP_DEG)
     assert len(trained) >= (count + 1) // 2 and len(held_out) >= 2
     assert not set(trained.tolist()) & set(held_out.tolist())
+
+
+def test_how_much_of_the_map_is_shown() -> None:
+    """Where a frame was within five steps: one metre, or 50 degrees."""
+    mapped = straight_drive(101, 10.0)
+    assert share_shown(mapped, mapped, STEP_M, STEP_DEG) == 1.0
+    corner = mapped[:11]  # the first metre; a second one is near
+    assert share_shown(corner, mapped, STEP_M, STEP_DEG) == pytest.approx(0.2, abs=0.02)
+    backwards = mapped.clone()
+    backwards[:, 0, 0] = backwards[:, 2, 2] = -1.0
+    assert share_shown(backwards, mapped, STEP_M, STEP_DEG) == 0.0
+    assert share_shown(corner, mapped[:0], STEP_M, STEP_DEG) == 1.0
 
 
 def errors(metres: torch.Tensor) -> PoseErrors:
