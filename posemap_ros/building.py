@@ -25,7 +25,9 @@ from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import predict, train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.camera import Camera
-from posemap_ros.dataset import PosedImages, check_trainable, open_part
+from posemap_ros.check.record import PASSED, read_record
+from posemap_ros.dataset import PosedImages, check_trainable, open_dataset
+from posemap_ros.dataset.open_dataset import read_split, select_part
 from posemap_ros.environment import Environment, make_aprnet, make_nerf_p, write_environment
 from posemap_ros.evaluation.errors import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.evaluation.uncertainty import calibration, fit_scale
@@ -72,6 +74,7 @@ class Build:
         backbone_weights: file with ImageNet weights, or None for where the backbone finds its own.
         nerf_seed: of NeRF-P and its renders, if it is not the recipe's: runs with several seeds
             can share one NeRF-P, which takes as long as APRNet.
+        check: what check_dataset said of the data, see `read_record`.
     """
 
     dataset: PosedImages
@@ -80,6 +83,7 @@ class Build:
     device: torch.device
     backbone_weights: Path | None = None
     nerf_seed: int | None = None
+    check: str = 'never run'
 
     @property
     def seed_of_nerf(self) -> int:
@@ -188,12 +192,17 @@ def prepare_build(
         ValueError: not with this recipe on so many processes, or there is no such device.
     """
     keep_freed_memory()
-    dataset = open_part(data, 'train', split, data_format).thinned(recipe.data_fraction)
+    whole = open_dataset(data, kind=data_format)
+    dataset = whole.select(read_split(split)) if split else select_part(whole, 'train')
+    dataset = dataset.thinned(recipe.data_fraction)
     check_trainable(dataset)
     recipe.aprnet.photos_per_step(world_size())
+    check = read_record(whole)
     if is_first():
         print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
-    return Build(dataset, recipe, work, choose_device(device), backbone_weights)
+        if check != PASSED:
+            print(f'WARNING: the check of these data: {check}; see check_dataset --data {data}')
+    return Build(dataset, recipe, work, choose_device(device), backbone_weights, check=check)
 
 
 def check_weights(build: Build) -> None:
@@ -318,6 +327,7 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
         return watch
     figures: dict[str, Any] = {
         'training_frames': len(build.dataset) - build.held_out,
+        'check_of_data': build.check,
         'nerf_p': nerf_figures,
         'aprnet_held_out': aprnet_figures,
         'seconds': round(watch.total, 1),

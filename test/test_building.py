@@ -1,5 +1,6 @@
 """From posed images to an environment: the whole chain at a small size, stopped and resumed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from posemap_ros.building import (
     prepare_build,
     work_folder,
 )
-from posemap_ros.dataset import DatasetError
+from posemap_ros.check.findings import Finding
+from posemap_ros.check.record import write_record
+from posemap_ros.dataset import DatasetError, open_dataset
 from posemap_ros.environment import Environment
 from training.evaluate import evaluate
 
@@ -61,6 +64,22 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     figures = evaluate(tmp_path / 'whole', data)
     assert figures['frames'] == 30 and figures['ms_per_frame'] > 0
     assert figures['median_translation_m'] < 10.0
+
+
+def test_a_build_knows_what_the_check_said(data: Path, tmp_path: Path, capsys) -> None:
+    """Of all frames, also where it trains on some."""
+    shutil.copytree(data, tmp_path / 'data')
+    recipe, arguments = replace(RECIPE, data_fraction=0.8), (tmp_path / 'work',)
+    build = prepare_build(tmp_path / 'data', recipe, *arguments, device='cpu')
+    assert build.check == 'never run'
+    assert 'WARNING: the check of these data: never run' in capsys.readouterr().out
+    dataset = open_dataset(tmp_path / 'data')
+    write_record(dataset, [Finding('scale', 'fault', 'hardly metres')])
+    build = prepare_build(tmp_path / 'data', recipe, *arguments, device='cpu')
+    assert build.check == 'failed: scale: hardly metres' and build.check in capsys.readouterr().out
+    write_record(dataset, [])
+    build = prepare_build(tmp_path / 'data', recipe, *arguments, device='cpu')
+    assert build.check == 'passed' and 'WARNING' not in capsys.readouterr().out
 
 
 def test_runs_share_what_they_have_in_common(data: Path, tmp_path: Path) -> None:

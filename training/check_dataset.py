@@ -2,7 +2,8 @@
 
 Tests the poses against the images: their convention, the focal length, a time offset, jumps and
 duplicates, scale; and looks at exposure, coverage, the split, and what retrieval would give.
-Writes one HTML page with pictures. The exit code is 0 only where nothing stands against training.
+Writes one HTML page with pictures, and check.yaml, by which a build on the data knows the outcome.
+The exit code is 0 only where nothing stands against training.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from posemap_ros.check import check_dataset, is_content
+from posemap_ros.check.record import write_record
 from posemap_ros.check.report import make_report
 from posemap_ros.check.split import judge_training
 from posemap_ros.dataset import PosedImages, open_dataset
 from posemap_ros.dataset.open_dataset import part_names, select_part
 from posemap_ros.support.command_line import add_data_arguments, run_stage
-from posemap_ros.support.files import check_writable
+from posemap_ros.support.files import check_writable, explain
 from posemap_ros.support.progress import progress_bar
 
 NOT_CONTENT = 1
@@ -50,6 +52,10 @@ def main(argv: list[str] | None = None) -> int:
             print(finding)
         make_report(checked).write(page)
         print(f'wrote {page}')
+        try:
+            write_record(dataset, checked.findings)
+        except OSError as error:
+            print(f'note: a build will not know of this check: {explain(error)}')
         content = is_content(checked.findings)
 
     failed = run_stage('check_dataset', work, ValueError)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posemap_ros.check.conventions import CONVENTIONS
 from posemap_ros.check.coverage_map import SeenFromAbove, judge_coverage, look_from_above
 from posemap_ros.check.expected_accuracy import Retrieval, judge_retrieval, measure_retrieval
 from posemap_ros.check.exposure import Exposure, judge_exposure, measure_exposure
@@ -15,11 +16,13 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.fit import Fit, fit_epipolar
 from posemap_ros.check.geometry_findings import FEWEST_PAIRS, judge_geometry, no_pairs
 from posemap_ros.check.motion import Motion, examine_motion, judge_motion
+from posemap_ros.check.mounts import mount_conventions
 from posemap_ros.check.pairs import Pairs, Progress, find_pairs
 from posemap_ros.check.scale import Scale, judge_scale, measure_scale
 from posemap_ros.check.split import Split, judge_split, measure_split
 from posemap_ros.check.timeline import Timeline, timeline_of
 from posemap_ros.dataset import PosedImages
+from posemap_ros.dataset.transforms_json import read_origin
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +66,11 @@ def check_dataset(
     checked = Checked(dataset, matcher, timeline, [], dataset.poses, pairs)
     if len(pairs) < FEWEST_PAIRS:
         return replace(checked, findings=[no_pairs(pairs)])
-    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera)
+    origin = read_origin(dataset.root)
+    conventions = [*CONVENTIONS, *mount_conventions(origin.mounts)]
+    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera, conventions)
     poses = fit.convention.correct(dataset.poses)
-    scale = measure_scale(dataset, poses, pairs, fit, timeline)
+    scale = measure_scale(poses, pairs, fit, timeline, metric=origin.metric)
     motion = examine_motion(matcher, poses, fit.camera, timeline, scale.depth_m)
     exposure = measure_exposure(matcher, pairs)
     above = look_from_above(poses, timeline.order, scale.depth_m)

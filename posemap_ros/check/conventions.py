@@ -23,11 +23,13 @@ class Convention:
         name: completes "the poses are ...".
         formula: the right pose T_world_cam from T, the pose as it was read.
         correct: does that for poses [n, 4, 4].
+        frame: whose poses they are, where that is not the one they were extracted for.
     """
 
     name: str
     formula: str
     correct: Callable[[np.ndarray], np.ndarray]
+    frame: str = ''
 
 
 def _turned(columns: list[tuple[int, int, int]]) -> Callable[[np.ndarray], np.ndarray]:

@@ -6,6 +6,7 @@ way the one that is wrong comes out wrong, and the others come out right.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ _COARSE_STEPS = 5  # of the offset, on each side
 _FINE_STEPS = 30
 _ROUNDS = 2
 _REFINED = 3  # conventions, beside the given one
+_ALIKE = 1.2  # a frame that the camera is mounted on is likelier than a convention as good
 _BETTER_CONVENTION = 0.7  # of the cost of the given one, or the given one is believed
 _SHARE_WITH_OFFSET = 0.6  # of the pairs whose poses must be known at all offsets
 _RESAMPLES = 50
@@ -73,7 +75,11 @@ class Fit:
 
 
 def fit_epipolar(
-    pairs: Pairs, poses: np.ndarray, timeline: Timeline, camera: Camera
+    pairs: Pairs,
+    poses: np.ndarray,
+    timeline: Timeline,
+    camera: Camera,
+    conventions: Sequence[Convention] = CONVENTIONS,
 ) -> Fit:
     """Search all conventions on a coarse grid, then near the best ones more finely.
 
@@ -82,21 +88,20 @@ def fit_epipolar(
         poses: [n, 4, 4] of all frames, as they were read.
         timeline: when the frames were taken.
         camera: pinhole.
+        conventions: what the poses may be, `AS_GIVEN` among them.
     """
     longest, known = _longest_offset(pairs, poses, timeline)
     used = pairs.select(known)
-    few = _Objective(used.thinned(), poses, timeline, camera, longest)
+    few = _Objective(used.thinned(), poses, timeline, camera, longest, conventions)
     best = few.search()
     promising = sorted(best, key=lambda convention: best[convention][0])[:_REFINED]
     for convention in {AS_GIVEN, *promising}:
         _, focal, offset = best[convention]
         focal, offset = few.refine(convention, focal, offset)
         best[convention] = (float(few.costs(convention, focal, offset).mean()), focal, offset)
-    chosen = min(best, key=lambda convention: best[convention][0])
-    if best[chosen][0] > _BETTER_CONVENTION * best[AS_GIVEN][0]:
-        chosen = AS_GIVEN
+    chosen = _likeliest({convention: cost for convention, (cost, _, _) in best.items()})
     _, focal, offset = best[chosen]
-    everything = _Objective(used, poses, timeline, camera, longest)
+    everything = _Objective(used, poses, timeline, camera, longest, [chosen])
     offset_profile = everything.offset_profile(chosen, focal) if longest else None
     offset = offset_profile.best if offset_profile else 0.0
     focal_profile = everything.focal_profile(chosen, offset)
@@ -118,6 +123,15 @@ def fit_epipolar(
     )
 
 
+def _likeliest(costs: dict[Convention, float]) -> Convention:
+    """The cheapest; as given if that is hardly worse, else a frame, the first that is not."""
+    least = min(costs.values())
+    if least > _BETTER_CONVENTION * costs[AS_GIVEN]:
+        return AS_GIVEN
+    frames = [c for c, cost in costs.items() if c.frame and cost <= _ALIKE * least]
+    return frames[0] if frames else min(costs, key=costs.__getitem__)
+
+
 class _Objective:
     """What the pairs cost at any convention, focal length and offset."""
 
@@ -128,10 +142,11 @@ class _Objective:
         timeline: Timeline,
         camera: Camera,
         longest_offset_s: float,
+        conventions: Sequence[Convention],
     ) -> None:
         self._pairs, self._timeline, self._camera = pairs, timeline, camera
         self._longest = longest_offset_s
-        self._poses = {convention: convention.correct(poses) for convention in CONVENTIONS}
+        self._poses = {convention: convention.correct(poses) for convention in conventions}
 
     def costs(self, convention: Convention, focal: float, offset: float) -> np.ndarray:
         """Of each pair [p], its median distance, up to the cap."""
@@ -142,7 +157,7 @@ class _Objective:
         offset.
         """
         best = {}
-        for convention in CONVENTIONS:
+        for convention in self._poses:
             tried = []
             for offset in _offsets(self._longest, _COARSE_STEPS):
                 T_b_a = self._relative(convention, offset)

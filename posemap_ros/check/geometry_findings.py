@@ -30,7 +30,7 @@ def judge_geometry(
 ) -> list[Finding]:
     """Findings on convention, focal length and time offset, in this order."""
     convention = _judge_convention(dataset, pairs, fit)
-    if _misfit(fit) > _WRONG:
+    if not fits(fit):
         return [convention]  # the others mean nothing
     return [convention, _judge_focal(dataset, fit), _judge_offset(fit, timeline)]
 
@@ -46,6 +46,11 @@ def no_pairs(pairs: Pairs) -> Finding:
     )
 
 
+def fits(fit: Fit) -> bool:
+    """Do the poses belong to the images, at the best of everything?"""
+    return _misfit(fit) <= _WRONG
+
+
 def _misfit(fit: Fit) -> float:
     """Median distance from the epipolar lines at the best of everything, as a share of width."""
     return float(np.median(fit.residuals_px)) / fit.camera.width
@@ -55,7 +60,7 @@ def _judge_convention(dataset: PosedImages, pairs: Pairs, fit: Fit) -> Finding:
     native = dataset.camera.width / fit.camera.width
     found, given = native * float(np.median(fit.residuals_px)), native * fit.given_px
     figure = f'{found:.1f} px from their epipolar lines (median of {len(pairs)} pairs of images)'
-    if _misfit(fit) > _WRONG:
+    if not fits(fit):
         return Finding(
             'pose convention',
             'fault',
@@ -63,6 +68,14 @@ def _judge_convention(dataset: PosedImages, pairs: Pairs, fit: Fit) -> Finding:
             f'{figure}',
             'are images and poses mixed up or of different recordings, or is the calibration '
             'that of another camera?',
+        )
+    if fit.convention.frame:
+        return Finding(
+            'pose convention',
+            'fault',
+            f'the poses are {fit.convention.name}: so understood, matched points are {figure}, '
+            f'as given {given:.1f} px',
+            f'extract the bag again with --pose-frame {fit.convention.frame}',
         )
     if fit.convention is not AS_GIVEN:
         as_read = (
@@ -81,7 +94,7 @@ def _judge_convention(dataset: PosedImages, pairs: Pairs, fit: Fit) -> Finding:
     alike = [
         convention.formula
         for convention, cost in fit.costs_px.items()
-        if convention is not AS_GIVEN and cost < _ALIKE * best
+        if not (convention is AS_GIVEN or convention.frame) and cost < _ALIKE * best
     ]
     if alike:
         return Finding(
@@ -99,7 +112,11 @@ def _judge_convention(dataset: PosedImages, pairs: Pairs, fit: Fit) -> Finding:
             f'{figure}',
             'better poses (SLAM, structure from motion) or intrinsics make a better environment',
         )
-    others = min(cost for convention, cost in fit.costs_px.items() if convention is not AS_GIVEN)
+    others = min(
+        cost
+        for convention, cost in fit.costs_px.items()
+        if not (convention is AS_GIVEN or convention.frame)
+    )
     return Finding(
         'pose convention',
         'ok',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,6 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.fit import Fit
 from posemap_ros.check.pairs import Pairs
 from posemap_ros.check.timeline import ASSUMED_HZ, Timeline
-from posemap_ros.dataset import PosedImages
-from posemap_ros.dataset.transforms_json import FILE_NAME
 
 _PARALLAX_DEG = (3.0, 1.0, 0.3)  # the widest that enough points have
 _ENOUGH_POINTS = 100
@@ -33,7 +30,7 @@ class Scale:
     depths_m: np.ndarray  # [m], of triangulated points in front of both cameras
     in_front: float  # the share of points that are; 1 with nothing triangulated
     speeds_m_s: np.ndarray  # between consecutive frames
-    said_arbitrary: bool  # the dataset itself says so
+    metric: bool  # False: the dataset itself says that its unit is arbitrary
 
     @property
     def depth_m(self) -> float:
@@ -42,7 +39,7 @@ class Scale:
 
 
 def measure_scale(
-    dataset: PosedImages, poses: np.ndarray, pairs: Pairs, fit: Fit, timeline: Timeline
+    poses: np.ndarray, pairs: Pairs, fit: Fit, timeline: Timeline, *, metric: bool = True
 ) -> Scale:
     """From the poses [n, 4, 4] in the convention that fits."""
     depths, parallax = _triangulate(pairs, fit)
@@ -60,7 +57,7 @@ def measure_scale(
         depths_m=depths[front] if in_front > _FEWEST_IN_FRONT else np.empty(0),
         in_front=in_front,
         speeds_m_s=speeds,
-        said_arbitrary=_says_arbitrary(dataset),
+        metric=metric,
     )
 
 
@@ -74,7 +71,7 @@ def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
             'positions have the wrong sign',
             'negate the positions, or look for axes of the wrong sign',
         )
-    if scale.said_arbitrary:
+    if not scale.metric:
         return Finding(
             'scale',
             'warning',
@@ -131,10 +128,3 @@ def _rays(points: np.ndarray, camera: Camera) -> np.ndarray:
     y = (points[..., 1] - camera.cy) / camera.fy
     rays = np.stack([x, y, np.ones_like(x)], axis=-1)
     return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-
-
-def _says_arbitrary(dataset: PosedImages) -> bool:
-    path = dataset.root / FILE_NAME
-    if not path.is_file():
-        return False
-    return json.loads(path.read_text(encoding='utf-8-sig')).get('scale') == 'arbitrary'

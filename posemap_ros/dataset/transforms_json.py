@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from posemap_ros.dataset.listed_files import (
     leave_out_missing,
     read_listing,
 )
+from posemap_ros.dataset.mounts import Mounts
 from posemap_ros.dataset.pose_matrix import checked_pose
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.support.files import atomic_write
@@ -49,6 +50,14 @@ _INTRINSICS = {
     *('camera_model', 'fl_x', 'fl_y', 'cx', 'cy', 'w', 'h', 'camera_angle_x'),
     *_MODELS['rational_polynomial'][1],
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What our own stages wrote about where the poses come from."""
+
+    metric: bool = True  # False: from images alone, without a scale
+    mounts: Mounts | None = None  # of a bag: whose poses they may be
 
 
 def recognises(root: Path) -> bool:
@@ -76,6 +85,19 @@ def read(root: Path) -> PosedImages:
         if part is not None:
             parts[part] = tuple(frame.name for frame in found)
     return PosedImages.of(root, frames, parts)
+
+
+def read_origin(root: Path) -> Origin:
+    """Where the poses come from, as far as the folder says. Raises `DatasetError`."""
+    path = root / FILE_NAME
+    if not path.is_file():
+        return Origin()
+    content = _parse(path)
+    mounts = content.get('mounts')
+    return Origin(
+        content.get('scale') != 'arbitrary',
+        None if mounts is None else Mounts.from_dict(mounts, f'{path}: mounts'),
+    )
 
 
 def write_transforms_json(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from posemap_ros.dataset.errors import DatasetError
+from posemap_ros.dataset.mounts import MOST_FRAMES, Mounts
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
 from posemap_ros.extraction.bag import BagError
 from posemap_ros.messages.transform_tree import NotConnected, TransformTree
@@ -93,6 +94,20 @@ class RecordedPoses:
         self._demand_way(pose_frame, camera_frame, f'where the camera is on {pose_frame}')
         holder = self.holder_poses(pose_topic)
         return CameraPoses(self.tree, (*holder.ways, (pose_frame, camera_frame)))
+
+    def mounts(self, camera_frame: str, pose_frame: str | None) -> Mounts | None:
+        """The frames whose poses the topic's may be, as far as static transforms tell; None if
+        the one that they are taken for is not fixed to the camera.
+        """
+        used = (pose_frame or self.child_frame_id).lstrip('/')
+        try:
+            frames = self.tree.fixed_to(camera_frame)
+        except NotConnected:
+            return None
+        if used not in frames:
+            return None
+        frames = dict.fromkeys([*frames[: MOST_FRAMES - 1], used])
+        return Mounts(used, {frame: self.tree.lookup(frame, camera_frame, 0) for frame in frames})
 
     def holder_poses(self, pose_topic: str) -> CameraPoses:
         """The topic's poses as they are, of whatever frame they may be."""

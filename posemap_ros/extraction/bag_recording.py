@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from posemap_ros.camera import Camera, InvalidCamera
+from posemap_ros.dataset.mounts import Mounts
 from posemap_ros.extraction.bag import Bag, BagError
 from posemap_ros.extraction.bag_poses import CameraPoses, RecordedPoses
 from posemap_ros.extraction.bag_topics import TF_TYPES, BagTopics, PoseSource, is_rectified
@@ -51,6 +52,7 @@ class Recording:
     pose_source: str  # the topic, 'TF', or '' where there are no poses
     invalid_poses: int
     notes: list[str]  # what is allowed, but often a mistake
+    mounts: Mounts | None = None  # whose poses the topic's may be
 
 
 def read_recording(
@@ -114,6 +116,8 @@ def read_recording(
             camera_poses = poses.camera_poses(
                 camera_frame, topics.pose, options.pose_frame, options.map_frame
             )
+            if topics.pose and not by_sfm:
+                recording.mounts = poses.mounts(camera_frame, options.pose_frame)
         except BagError as error:
             if not by_sfm:
                 raise

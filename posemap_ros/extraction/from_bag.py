@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posemap_ros.dataset.coverage import Coverage, measure_coverage
-from posemap_ros.dataset.posed_images import PosedFrame
+from posemap_ros.dataset.mounts import Mounts
+from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.dataset.transforms_json import write_transforms_json
 from posemap_ros.extraction.bag import Bag
 from posemap_ros.extraction.bag_frames import Frames, choose_frames, no_progress, write_frames
@@ -29,6 +30,7 @@ class Extraction:
     coverage: Coverage
     unregistered: int = 0  # images that structure from motion found no pose for
     report: tuple[str, ...] = ()  # what it says
+    mount: str = ''  # which frame's poses fit the images, as a sentence
 
     def __str__(self) -> str:
         choice = self.frames.choice
@@ -54,7 +56,8 @@ class Extraction:
         ]
         if recording.invalid_poses:
             lines.append(f'{recording.invalid_poses} invalid poses skipped')
-        return '\n'.join([*lines, *self.frames.notes, *self.report, str(self.coverage)])
+        said = [*self.frames.notes, *self.report, str(self.coverage)]
+        return '\n'.join([*lines, *said, *filter(None, [self.mount])])
 
 
 def extract_bag(
@@ -80,6 +83,7 @@ def extract_bag(
         with stopwatch.section('writing'), atomic_folder(out, overwrite=overwrite) as folder:
             frames = write_frames(bag, choice, folder, options, progress, stopwatch)
             camera, poses, report = frames.camera, frames.poses, ()
+            mounts, mount = choice.recording.mounts, ''
             source = {
                 'bag': Path(path).name,
                 'image_topic': choice.topics.image,
@@ -93,6 +97,8 @@ def extract_bag(
             else:
                 source['pose_topic'] = choice.topics.pose or '/tf'
                 source['world_frame'] = choice.recording.world_frame
+                if mounts is not None:
+                    source['mounts'] = mounts.to_dict()
             posed = []
             for file, T_world_cam, stamp in zip(frames.paths, poses, frames.stamps_ns):
                 if T_world_cam is None:
@@ -100,12 +106,22 @@ def extract_bag(
                 else:
                     posed.append(PosedFrame(f'images/{file.stem}', file, T_world_cam, stamp))
             write_transforms_json(folder, camera, posed, source)
+            if mounts is not None and mounts.corrections():
+                with stopwatch.section('testing the pose frame'):
+                    mount = _test_mounts(PosedImages(folder, camera, tuple(posed)), mounts)
     return Extraction(
         frames,
         measure_coverage(np.stack([frame.T_world_cam for frame in posed])),
         unregistered=len(frames.paths) - len(posed),
         report=tuple(report),
+        mount=mount,
     )
+
+
+def _test_mounts(dataset: PosedImages, mounts: Mounts) -> str:
+    from posemap_ros.check.mounts import judge_mounts  # here: most bags offer one frame alone
+
+    return judge_mounts(dataset, mounts)
 
 
 def _find_poses(frames: Frames, options: BagOptions, progress: Progress) -> SfmPoses:

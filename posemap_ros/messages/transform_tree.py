@@ -77,6 +77,21 @@ class TransformTree:
         fixed = takewhile(lambda pair: pair[0] in self._static, zip(chain, chain[1:]))
         return [parent for _, parent in fixed][::-1]
 
+    def fixed_to(self, frame: str) -> list[str]:
+        """All frames that static transforms connect with this one, itself among them: what it is
+        mounted on, from the nearest to the root, then the others by name.
+        """
+        mounted = [frame.lstrip('/'), *reversed(self.carriers(frame))]
+        others = []
+        for other in self.frames:
+            try:
+                root = (self.carriers(other) or [other])[0]
+            except NotConnected:
+                continue
+            if root == mounted[-1] and other not in mounted:
+                others.append(other)
+        return [*mounted, *others]
+
     def ancestors(self, frame: str) -> list[str]:
         """The frame, its parent, and so on up to the root.
 

@@ -6,6 +6,7 @@ import pytest
 from textured_room import CAMERA, drive, render
 
 from posemap_ros.check.scale import judge_scale, measure_scale
+from posemap_ros.dataset.transforms_json import read_origin
 
 
 @pytest.fixture(scope='module')
@@ -20,7 +21,7 @@ def scaled(room, fit, factor):
     for T in grown:
         T[:, :3, 3] *= factor
     fit = replace(fit, T_world_a=grown[0], T_world_b=grown[1])
-    return measure_scale(room.dataset, poses, room.pairs, fit, room.timeline)
+    return measure_scale(poses, room.pairs, fit, room.timeline)
 
 
 def test_depths_are_those_of_the_room(room, fit):
@@ -57,9 +58,9 @@ def test_a_camera_that_only_turned_has_no_scale(room, fit):
 
 def test_a_scale_that_the_dataset_calls_arbitrary_is_said(room, fit, tmp_path):
     content = json.loads((room.dataset.root / 'transforms.json').read_text())
+    assert read_origin(room.dataset.root).metric
     (tmp_path / 'transforms.json').write_text(json.dumps({**content, 'scale': 'arbitrary'}))
-    scale = measure_scale(
-        replace(room.dataset, root=tmp_path), drive(60), room.pairs, fit, room.timeline
-    )
+    metric = read_origin(tmp_path).metric
+    scale = measure_scale(drive(60), room.pairs, fit, room.timeline, metric=metric)
     finding = judge_scale(scale, room.timeline)
     assert finding.severity == 'warning' and 'arbitrary' in finding.text

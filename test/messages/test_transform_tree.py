@@ -80,3 +80,10 @@ def test_a_loop_is_refused(tree):
 
 def test_frames_are_listed(tree):
     assert tree.frames == ['base', 'camera', 'map', 'odom', 'optical', 'wheel']
+
+
+def test_what_is_fixed_to_a_frame(tree):
+    """From the nearest to the root, then what else is mounted there; nothing that moves."""
+    tree.add('odom', 'other', moved(0), 100)
+    assert tree.fixed_to('/optical') == ['optical', 'camera', 'base', 'wheel']
+    assert tree.fixed_to('nothing') == ['nothing']
