@@ -41,6 +41,9 @@ _CONSENSUS, _RING, _CORE = 4.0 / 320, 6.0 / 320, 2.0 / 320
 _WIDEST_SEARCH = 0.3  # share of the width; beyond it, what is alike is looked for anywhere
 _SPREADS = 3.0  # standard deviations that a search covers
 _AGREEMENT = 4.0
+# A pose from matches in one part of the image is a little off in the others: they are matched
+# around it again, as long as that finds more, or until most that should be visible is found.
+_ROUNDS, _WELL_MATCHED = 4, 0.6
 _CAMERAS_KEPT = 8
 _FEWEST = 6
 
@@ -246,24 +249,37 @@ class Verifier:
         )
         if rough is None:
             return None
-        # Matched again around that pose: many keypoints that were not distinct in a wide search
-        # are in a narrow one.
-        near = self._visibility.photos_near(rough, _PHOTOS)
+        best, T = None, rough
+        for _ in range(_ROUNDS):
+            found = self._matched_around(T, guess.origin, seen, estimate, prior)
+            if found is None or (best is not None and found.cells <= best.cells):
+                break
+            best, T = found, found.T_map_cam
+            if best.evidence.share > _WELL_MATCHED:
+                break
+        return best
+
+    def _matched_around(
+        self, T: np.ndarray, origin: str, seen: _Seen, estimate: Estimate, prior: Prior | None
+    ) -> Verification | None:
+        """The pose by all landmarks close to where a first pose expects them. Many keypoints that
+        were not distinct in a wide search are in a narrow one.
+        """
+        camera = self.landmarks.camera
+        near = self._visibility.photos_near(T, _PHOTOS)
         landmarks, points = self._visibility.landmarks_of(*near)
-        pixels, _, visible = self._visibility.project(landmarks, points, rough, camera)
+        pixels, _, visible = self._visibility.project(landmarks, points, T, camera)
         visible &= ((pixels > 0) & (pixels < (camera.width, camera.height))).all(axis=1)
         landmarks, points, pixels = landmarks[visible], points[visible], pixels[visible]
         ring = np.full(len(landmarks), _RING * camera.width, np.float32)
         k, m = self._match_nearby(seen, landmarks, pixels, ring)
         if len(k) < _FEWEST:
             return None
-        matches = self._matches(seen, k, landmarks[m], points[m], rough)
-        solution = refine(rough, matches, camera)
+        matches = self._matches(seen, k, landmarks[m], points[m], T)
+        solution = refine(T, matches, camera)
         if solution is None:
             return None
-        return self._judged(
-            guess.origin, solution, matches, landmarks[m], pixels, seen, estimate, prior
-        )
+        return self._judged(origin, solution, matches, landmarks[m], pixels, seen, estimate, prior)
 
     def _judged(
         self,
