@@ -56,6 +56,7 @@ def match_nearby(
         indices of keypoints [k] and of landmarks [k]; none is used twice.
     """
     found = [(*_nothing(), np.empty(0, np.float32))]
+    pixels, projected, radii = (np.asarray(a, np.float32) for a in (pixels, projected, radii))
     edges = [np.linspace(0, length, count + 1) for length, count in zip(size, _TILES)]
     reach = float(radii.max(initial=0.0))
     tile = np.stack(
@@ -70,8 +71,9 @@ def match_nearby(
             if not len(k) or not len(m):
                 continue
             distances = 2.0 - 2.0 * (descriptors[k] @ landmarks[m].T)
-            off = pixels[k][:, None] - projected[m]
-            distances[(off**2).sum(-1) > radii[m] ** 2] = np.inf
+            across = pixels[k, :1] - projected[m, 0]
+            down = pixels[k, 1:] - projected[m, 1]
+            distances[across * across + down * down > radii[m] ** 2] = np.inf
             near, which, distance = _distinct(
                 distances, projected[m], np.full(len(m), 3.0, np.float32), GUIDED_RATIO
             )
