@@ -49,6 +49,8 @@ setup(
     entry_points={
         'console_scripts': [
             f'localize = {package}.node.localize:main',
+            f'refine = {package}.node.call_service:refine',
+            f'reset = {package}.node.call_service:reset',
             f'extract_bag = {package}.training.extract_bag:main',
             f'convert_dataset = {package}.training.convert_dataset:main',
             f'split_dataset = {package}.training.split_dataset:main',
