@@ -15,6 +15,7 @@ from posemap_ros.inference.runtime import Infer, choose_runtime
 from posemap_ros.inference.solve import PoseSolver
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.pose_covariance import HasPoseCovariance
 from posemap_ros.pseudo_colour import PseudoColour
 from posemap_ros.support.device import choose_device
 
@@ -27,7 +28,7 @@ _CAMERAS_KEPT = 8
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(HasPoseCovariance):
     """Where the camera was when it took one image."""
 
     T_map_cam: np.ndarray  # [4, 4] float64, camera (optical axes) to map, metres
@@ -36,16 +37,6 @@ class Estimate:
     )  # [6, 6] of x, y, z (m^2) and rotations about x, y, z (rad^2), fixed map axes
     inference_ms: float
     descriptor: np.ndarray  # [D] float32, unit length: products tell how alike images look
-
-    @property
-    def sigma_translation_m(self) -> float:
-        """Standard deviation of the position, root of the mean over the axes."""
-        return float(np.sqrt(np.trace(self.covariance[:3, :3]) / 3.0))
-
-    @property
-    def sigma_rotation_deg(self) -> float:
-        """Standard deviation of the rotation about an axis, root of the mean over the axes."""
-        return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]) / 3.0)))
 
 
 @dataclass(frozen=True)

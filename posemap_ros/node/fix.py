@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from posemap_ros.node.frames import distance, inverse
+from posemap_ros.pose_covariance import HasPoseCovariance
 
 # How fast a pose that is carried on becomes unsure, as standard deviations for each axis. By
 # odometry: wheels that slip by some per cent of the way and of the turns, and drift at rest.
@@ -17,23 +18,13 @@ _UNKNOWN_M_PER_S, _UNKNOWN_DEG_PER_S = 0.5, 30.0
 
 
 @dataclass(frozen=True, eq=False)
-class Fix:
+class Fix(HasPoseCovariance):
     """Where the robot was when one image was taken."""
 
     stamp: float  # seconds, of the image
     T_map_base: np.ndarray  # [4, 4]
     covariance: np.ndarray  # [6, 6] of x, y, z and the rotations about x, y, z, fixed map axes
     T_odom_base: np.ndarray | None  # [4, 4] at the stamp; None for a robot without odometry
-
-    @property
-    def sigma_translation_m(self) -> float:
-        """Standard deviation of the position, root of the mean over the axes."""
-        return float(np.sqrt(np.trace(self.covariance[:3, :3]) / 3.0))
-
-    @property
-    def sigma_rotation_deg(self) -> float:
-        """Standard deviation of the rotation about an axis, root of the mean over the axes."""
-        return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]) / 3.0)))
 
     def carried(self, to: Fix) -> Fix:
         """This fix at the moment of another one, by the motion that odometry reports between.

@@ -16,6 +16,7 @@ from posemap_ros.camera import Camera, ImageAdapter
 from posemap_ros.landmarks.keypoints import Keypoints, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.landmarks.matching import unit_vectors
+from posemap_ros.pose_covariance import HasPoseCovariance
 from posemap_ros.verification.calibration import Calibration
 from posemap_ros.verification.matching import match_anywhere, match_nearby
 from posemap_ros.verification.pose_solver import Matches, Solution, consensus, refine, step_between
@@ -60,7 +61,7 @@ class Prior:
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
+class Verification(HasPoseCovariance):
     """What was found out about one image.
 
     Attributes:
@@ -87,16 +88,6 @@ class Verification:
     pixels: np.ndarray | None = None
     landmarks: np.ndarray | None = None
     seconds: float = 0.0
-
-    @property
-    def sigma_translation_m(self) -> float:
-        """Standard deviation of the position, root of the mean over the axes."""
-        return float(np.sqrt(np.trace(self.covariance[:3, :3]) / 3.0))
-
-    @property
-    def sigma_rotation_deg(self) -> float:
-        """Standard deviation of the rotation about an axis, root of the mean over the axes."""
-        return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]) / 3.0)))
 
 
 @dataclass(frozen=True, eq=False)
