@@ -256,7 +256,10 @@ _DECLARATIONS = (
     ),
     _Declaration('refine_min_frames', 30, 'Fewest frames to refine on.', between=(8, 10_000)),
     _Declaration(
-        'refine_seconds', 120.0, 'Training time of one refine, in seconds.', between=(1.0, 86_400.0)
+        'refine_seconds',
+        120.0,
+        'Training time of one refine, in seconds.',
+        between=(1.0, 86_400.0),
     ),
     _Declaration(
         'refine_timeout',
