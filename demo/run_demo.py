@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument('--bag', type=Path, default=ROOT / 'demo' / 'bags' / 'later')
     parser.add_argument('--environment', type=Path, default=ROOT / 'demo' / 'environment')
     parser.add_argument('--out', type=Path, default=ROOT / 'build' / 'demo')
-    parser.add_argument('--refine-seconds', type=float, default=90.0, help='time to train for')
+    parser.add_argument('--refine-seconds', type=float, default=120.0, help='time to train for')
     arguments = parser.parse_args()
     for name, folder in (('bag', arguments.bag), ('environment', arguments.environment)):
         if not folder.is_dir():

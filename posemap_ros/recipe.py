@@ -168,9 +168,9 @@ class LabelledRecipe(_Checked):
 
     rate: Annotated[float, Within(0.0, 10.0)] = 0.5  # times the learning rate of the training
     batch: Annotated[int, Within(2, 1_000_000)] = 24
-    rehearsed: Share = 0.5  # of the batch, views that are known already
-    views: Annotated[int, Within(3, 1_000_000)] = 96  # that are rendered for it
-    epochs: Annotated[int, Within(1, 10_000)] = 40
+    rehearsed: Share = 0.67  # of the batch, views that are known already
+    views: Annotated[int, Within(3, 1_000_000)] = 160  # that are rendered for it
+    epochs: Annotated[int, Within(1, 10_000)] = 30
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ _LEAST_SHOWN = 1 / 3
 # Of the labelled training, the share after which it is judged; then all images are learned.
 _JUDGED_AFTER = 0.6
 # No more than this share of the time goes into rendering what is rehearsed.
-_RENDERING_SHARE = 0.2
+_RENDERING_SHARE = 0.3
 
 Progress = Callable[[float, str], None]
 
@@ -179,26 +179,29 @@ def align(
     steps = aligner.default_steps if steps is None else steps
     done = 0
 
-    def train(share: float) -> None:
-        """Up to a share of the steps or of the time, whichever is over first."""
+    def train(begin: float, end: float) -> None:
+        """From one share of the steps or of the time to another, whichever is over first.
+
+        The rate has faded at the end of each: weights that still move fast are judged too hard.
+        """
         nonlocal done
-        while done < share * steps:
+        while done < end * steps:
             fraction, now = done / steps, time.monotonic()
             if deadline is not None:
                 fraction = max(fraction, (now - ready) / max(deadline - ready, 1e-9))
-                if fraction > share:
+                if fraction > end:
                     break
-            aligner.step(fraction)
+            aligner.step(begin + (1.0 - begin) * (fraction - begin) / (end - begin))
             done += 1
             progress(0.95 * fraction, f'step {done}')
 
-    train(_JUDGED_AFTER if labelled else 1.0)
+    train(0.0, _JUDGED_AFTER if labelled else 1.0)
     after = measure()
     outcome = Outcome(aligner.net, trained, held_out, *map(Change, before, after))
     if labelled and not outcome.objection:
         # Having shown that it helps where nothing was learned, it learns that, too.
         aligner.learned = torch.arange(len(photos))
-        train(1.0)
+        train(_JUDGED_AFTER, 1.0)
         views_after = PoseErrors.of(aligner.net, judging)
         outcome = replace(outcome, map_views=Change(before[1], views_after))
     progress(1.0, 'done')
