@@ -216,7 +216,8 @@ def main(argv: list[str] | None = None) -> int:
             write_trajectories(arguments.trajectories, evaluation)
         if arguments.report:
             with watch.section('report'):
-                write_report(arguments.report, evaluation, dataset, localizer, nearest)
+                landmarks = verifier.landmarks.points if verifies else None
+                write_report(arguments.report, evaluation, dataset, localizer, nearest, landmarks)
             print(f'report: {arguments.report}')
         print(watch.summary())
 

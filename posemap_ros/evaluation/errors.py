@@ -110,6 +110,17 @@ class Evaluation:
         """Predicted standard deviations [N] of the rotation, per axis."""
         return np.array([estimate.sigma_rotation_deg for estimate in self.estimates])
 
+    @property
+    def verified(self) -> np.ndarray:
+        """Indices [n] of the frames whose poses were verified."""
+        return np.flatnonzero([v.verified for v in self.verifications])
+
+    @property
+    def T_verified(self) -> np.ndarray:
+        """Verified poses, camera to world, of the frames `verified`: [n, 4, 4] float64."""
+        poses = [self.verifications[i].T_map_cam for i in self.verified]
+        return np.array(poses, np.float64).reshape(-1, 4, 4)
+
     def summary(self) -> dict[str, float]:
         """See `summarize`; also the median ``ms_per_frame``, and ``revision``."""
         return {
@@ -124,7 +135,7 @@ class Evaluation:
         errors, the share of all frames verified and within 5 cm and 5 degrees, the number of
         those that are wrong, the shares inside their predicted regions, and the processor time.
         """
-        which = np.flatnonzero([v.verified for v in self.verifications])
+        which = self.verified
         seconds = [v.seconds for v in self.verifications]
         summary = {
             'share': len(which) / len(self.frames),
@@ -133,7 +144,7 @@ class Evaluation:
         if not len(which):
             return summary
         found = [self.verifications[i] for i in which]
-        T_found, T_true = np.stack([v.T_map_cam for v in found]), self.T_true[which]
+        T_found, T_true = self.T_verified, self.T_true[which]
         metres = translation_error_m(T_found, T_true)
         degrees = rotation_error_deg(T_found, T_true)
         sigma_m = np.array([v.sigma_translation_m for v in found])

@@ -75,12 +75,13 @@ def test_a_damaged_revision_is_told(data, environment, capsys):
     assert 'until then revision 0 is used' in capsys.readouterr().err
 
 
-def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, capsys):
+def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, capsys, monkeypatch):
     """The room is mapped, but the network knows nothing: images are found by what they look like.
     """
     poses = drive(60)
     room = write_room(tmp_path / 'room', poses).root
     other = make_tiny_dataset(tmp_path / 'other', 3)
+    monkeypatch.setattr(views, '_HEIGHT', 48)
     environment = make_tiny_environment(tmp_path / 'environment')
     options = ['--environment', str(environment), '--data', str(room)]
     assert main([*options, '--verification', 'always']) == 1
@@ -92,9 +93,9 @@ def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, ca
     looks = np.stack([localizer.localize(photo, CAMERA).descriptor for photo in photos])
     landmarks = replace(map_room(poses[::2]), looks=looks.astype(np.float16))
     loaded.add_landmarks(landmarks.to_bytes(), Calibration().to_dict())
-    figures = tmp_path / 'figures.json'
-    outputs = ['--verification', 'always', '--against', str(other), '--json', str(figures)]
-    assert main([*options, *outputs]) == 0
+    figures, page = tmp_path / 'figures.json', tmp_path / 'report.html'
+    outputs = ['--against', str(other), '--json', str(figures), '--report', str(page)]
+    assert main([*options, '--verification', 'always', *outputs]) == 0
     printed = capsys.readouterr().out
     assert 'verified median_translation_m: ' in printed and 'foreign_verified: 0' in printed
     told = json.loads(figures.read_text())
@@ -102,3 +103,4 @@ def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, ca
     assert told['verified']['share'] > 0.9 and told['verified']['wrong'] == 0
     assert told['verified']['median_translation_m'] < 0.01 < told['median_translation_m']
     assert told['verified']['recall_5cm_5deg'] > 0.9
+    assert f'>{100 * told["verified"]["share"]:.1f}<' in page.read_text(encoding='utf-8')

@@ -31,6 +31,7 @@ def write_report(
     dataset: PosedImages,
     localizer: Localizer,
     T_nearest: np.ndarray | None = None,
+    landmarks: np.ndarray | None = None,
 ) -> None:
     """Write the report as one HTML file.
 
@@ -40,15 +41,19 @@ def write_report(
         dataset: the images.
         localizer: its environment renders the views.
         T_nearest: [N, 4, 4] poses of the nearest training images, to compare with.
+        landmarks: points [L, 3] that poses were verified by, world, metres.
     """
     environment, images = localizer.environment.path.resolve(), dataset.root.resolve()
     page = Page(f'Evaluation: {environment.name} on {images.name}')
     _add_summary(page, evaluation, localizer, T_nearest)
+    if evaluation.verifications:
+        _add_verified(page, evaluation)
     page.heading('Trajectory')
     page.figure(
-        trajectory_figure(evaluation),
+        trajectory_figure(evaluation, landmarks),
         'Camera positions seen from two sides; thin lines lead from where a frame was taken to '
-        'where it is believed to be. Below: rotation error of each frame.',
+        'where it is believed to be. Where poses were verified, their positions and the '
+        'landmarks are shown, too. Below: rotation error of each frame.',
     )
     page.heading('Errors')
     page.figure(error_figure(evaluation), 'Errors of the frames in their order.')
@@ -154,6 +159,31 @@ def _add_summary(
         for key, metres, degrees in RECALLS
     ]
     page.table(columns, rows)
+
+
+def _add_verified(page: Page, evaluation: Evaluation) -> None:
+    figures = evaluation.summary()['verified']
+    _, metres, degrees = RECALLS[0]
+    page.table(
+        ['verified poses', ''],
+        [
+            [name, f'{factor * figures[key]:.{digits}f}']
+            for name, key, factor, digits in (
+                ('verified, of all frames (%)', 'share', 100, 1),
+                ('median translation error (m)', 'median_translation_m', 1, 3),
+                ('median rotation error (deg)', 'median_rotation_deg', 1, 2),
+                (
+                    f'verified and within {100 * metres:.0f} cm and {degrees:.0f} deg, '
+                    'of all frames (%)',
+                    'recall_5cm_5deg',
+                    100,
+                    1,
+                ),
+                ('wrong: off by more than 25 cm or 10 deg (frames)', 'wrong', 1, 0),
+            )
+            if key in figures  # no errors where nothing was verified
+        ],
+    )
 
 
 def _add_uncertainty(page: Page, evaluation: Evaluation) -> None:

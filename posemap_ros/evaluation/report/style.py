@@ -7,7 +7,9 @@ from __future__ import annotations
 
 # Told apart by people who do not see red and green as different, too.
 TRUE, ESTIMATED, NEAREST, PREDICTED = '#117a5d', '#d1491b', '#7b838c', '#3b6fb0'
+VERIFIED = '#7a3fa0'
 GUIDE = '#9aa4af'  # thresholds
+LANDMARK = '#c3cad1'
 WIDTH_IN = 10.75  # of a figure as wide as the page
 
 STYLE = {

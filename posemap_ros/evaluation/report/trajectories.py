@@ -9,7 +9,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from posemap_ros.evaluation.errors import Evaluation
-from posemap_ros.evaluation.report.style import ESTIMATED, STYLE, TRUE, WIDTH_IN
+from posemap_ros.evaluation.report.style import (
+    ESTIMATED,
+    LANDMARK,
+    STYLE,
+    TRUE,
+    VERIFIED,
+    WIDTH_IN,
+)
 
 _AXIS_NAMES = 'xyz'
 _BAR_IN, _LABELS_IN = 0.95, 0.55  # heights of the bar with its labels, and of a view's labels
@@ -17,17 +24,31 @@ _VIEW_WIDTH_IN = 4.8
 _VIEW_IN = (1.0, 4.5)  # least and greatest height of a view
 # Frames farther apart than this many usual steps are not of one drive: no line between them.
 _JUMP = 8.0
+_LANDMARKS = 4000  # drawn of all
 
 
 @rc_context(STYLE)
-def trajectory_figure(evaluation: Evaluation) -> Figure:
-    """Positions along the world's axes from two sides, true to scale, above the bar of errors."""
+def trajectory_figure(evaluation: Evaluation, landmarks: np.ndarray | None = None) -> Figure:
+    """Positions along the world's axes from two sides, true to scale, above the bar of errors.
+
+    Args:
+        evaluation: its verified positions are shown, too, if there are any.
+        landmarks: points [L, 3], shown in the first view.
+    """
     true, estimated = evaluation.T_true[:, :3, 3], evaluation.T_estimated[:, :3, 3]
+    verified = evaluation.T_verified[:, :3, 3]
     # Within what frames outside of it cannot shrink to a dot.
     low, high = true.min(0), true.max(0)
     margin = 0.08 * max((high - low).max(), 0.1)
     low, high = low - margin, high + margin
     across, up, thin = _view_axes(high - low)
+    shows_landmarks = landmarks is not None and len(landmarks) > 0
+    if shows_landmarks:
+        landmarks = landmarks[:: -(-len(landmarks) // _LANDMARKS)]
+        # Most of them, but not at the price of a trajectory too small to see.
+        reach = (high - low).max()
+        first, last = np.percentile(landmarks, (5, 95), axis=0)
+        low, high = np.clip(first, low - reach, low), np.clip(last, high, high + reach)
     span = max((high - low)[[up, thin]])
     height = np.clip(span / (high - low)[across] * _VIEW_WIDTH_IN, *_VIEW_IN)
 
@@ -36,7 +57,26 @@ def trajectory_figure(evaluation: Evaluation) -> Figure:
     breaks = _jumps(true)
     for column, vertical in enumerate((up, thin)):
         axes = figure.add_subplot(grid[0, column])
-        _draw_view(axes, true[:, [across, vertical]], estimated[:, [across, vertical]], breaks)
+        sides = [across, vertical]
+        if shows_landmarks and not column:
+            axes.scatter(
+                *landmarks[:, sides].T,
+                s=3,
+                color=LANDMARK,
+                linewidths=0,
+                label='landmarks',
+                rasterized=True,  # thousands of vectors would make a slow page
+            )
+        _draw_view(axes, true[:, sides], estimated[:, sides], breaks)
+        if len(verified):
+            axes.plot(
+                *verified[:, sides].T,
+                color=VERIFIED,
+                linestyle='none',
+                marker='.',
+                markersize=3.5,
+                label='verified',
+            )
         axes.set_aspect('equal')
         middle = (low + high)[vertical] / 2
         axes.set_xlim(low[across], high[across])
@@ -44,7 +84,7 @@ def trajectory_figure(evaluation: Evaluation) -> Figure:
         axes.set_xlabel(f'{_AXIS_NAMES[across]} (m)')
         axes.set_ylabel(f'{_AXIS_NAMES[vertical]} (m)')
         if not column:
-            axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+            axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
     _draw_error_bar(figure.add_subplot(grid[1, :]), evaluation.rotation_deg)
     return figure
 

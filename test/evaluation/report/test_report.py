@@ -16,6 +16,7 @@ from posemap_ros.evaluation.report.report import pick_apart, rank_frames, write_
 from posemap_ros.evaluation.report.views import view_frames
 from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.nerf_p import NeRFP, View
+from posemap_ros.verification.verifier import Verification
 from training.evaluate import localize_all
 
 
@@ -52,6 +53,22 @@ def test_the_report_holds_figures_tables_and_views(dataset, localizer, tmp_path,
     worst = max(evaluation.translation_m)
     assert f'off by {worst:.3f} m' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+@pytest.mark.parametrize('count', [9, 0])
+def test_verified_poses_have_a_table(dataset, localizer, tmp_path, count):
+    """Of 12 frames, 9 are verified: 6 at their true poses, 3 of them 0.5 m off."""
+    poses = dataset.poses.copy()
+    poses[6:, 0, 3] += 0.5
+    found = tuple(Verification(i < count, '', T, np.eye(6) * 1e-4) for i, T in enumerate(poses))
+    evaluation = replace(localize_all(localizer, dataset), verifications=found)
+    landmarks = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, landmarks=landmarks)
+
+    page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    cells = re.findall(r'<td[^>]*>(?:verified|wrong|median)[^<]*</td><td[^>]*>([^<]*)<', page)
+    verified = cells[2:]  # after the two medians of the network
+    assert verified == (['75.0', '0.000', '0.00', '50.0', '3'] if count else ['0.0'])
 
 
 def test_views_are_of_the_frame_and_its_estimate(dataset, localizer):

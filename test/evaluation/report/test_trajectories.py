@@ -1,10 +1,13 @@
 """The trajectory figure shows the positions that it was given, unmirrored and to scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluations import make_evaluation
 
 from posemap_ros.evaluation.report.trajectories import _jumps, _view_axes, trajectory_figure
+from posemap_ros.verification.verifier import Verification
 
 
 def test_both_sides_show_true_and_estimated_positions_to_scale():
@@ -19,6 +22,29 @@ def test_both_sides_show_true_and_estimated_positions_to_scale():
         np.testing.assert_array_equal(estimated, evaluation.T_estimated[:, columns, 3])
         assert axes.get_aspect() == 1.0
         assert np.ptp(axes.get_xlim()) == pytest.approx(np.ptp(top.get_xlim()))
+
+
+def test_verified_positions_and_landmarks_are_shown_too():
+    evaluation = make_evaluation(np.full(4, 0.2))
+    T_true = evaluation.T_true
+    found = tuple(Verification(i != 1, '', T) for i, T in enumerate(T_true))
+    landmarks = np.random.default_rng(0).uniform(-2, 2, (9000, 3))
+    figure = trajectory_figure(replace(evaluation, verifications=found), landmarks)
+    top, side = figure.axes[:2]
+    for axes, columns in ((top, [0, 1]), (side, [0, 2])):
+        (verified,) = (line for line in axes.lines if line.get_label() == 'verified')
+        np.testing.assert_array_equal(verified.get_xydata(), T_true[[0, 2, 3]][:, columns, 3])
+    (points,) = (c for c in top.collections if c.get_label() == 'landmarks')
+    np.testing.assert_allclose(points.get_offsets(), landmarks[::3, :2])
+    assert not [c for c in side.collections if c.get_label() == 'landmarks']
+
+
+def test_landmarks_far_away_leave_the_trajectory_in_sight():
+    evaluation = make_evaluation(np.full(8, 0.2))
+    alone = np.ptp(trajectory_figure(evaluation).axes[0].get_xlim())
+    far = np.random.default_rng(0).uniform(-1000, 1000, (100, 3))
+    shown = np.ptp(trajectory_figure(evaluation, far).axes[0].get_xlim())
+    assert alone < shown <= 3.001 * alone
 
 
 def test_the_bar_holds_the_rotation_error_of_each_frame():
