@@ -13,10 +13,17 @@ import numpy as np
 
 from posemap_ros.camera import Camera
 
+try:
+    import poselib
+except ImportError:  # it has no wheels for aarch64
+    poselib = None
+
 _STEPS = 12
 _FARTHEST_STEP = 1e-7  # metres and radians, after which nothing changes any more
 _NEAREST_M = 0.05  # points nearer than this, or behind the camera, say nothing
 _RANSAC_ITERATIONS, _RANSAC_CONFIDENCE = 400, 0.9999
+# PoseLib's are few where most matches are right, and many where few are.
+_POSELIB_ITERATIONS = (50, 2000)
 _FEWEST = 6
 # Cauchy's weight halves at this many standard deviations.
 _SOFT = 2.0
@@ -72,9 +79,29 @@ class Solution:
 
 
 def consensus(matches: Matches, camera: Camera, tolerance_px: float) -> np.ndarray | None:
-    """The pose [4, 4] that most of the matches agree on to a tolerance, or None without any."""
+    """The pose [4, 4] that most of the matches agree on to a tolerance, or None without any.
+
+    PoseLib finds it where that is installed, OpenCV elsewhere: refined, both are as accurate, but
+    PoseLib takes a third of the time and stands more wrong matches.
+    """
     if len(matches) < _FEWEST:
         return None
+    find = _consensus_of_opencv if poselib is None else _consensus_of_poselib
+    found = find(matches, camera, tolerance_px)
+    if found is None:
+        return None
+    R, t = found
+    if not (np.isfinite(R).all() and np.isfinite(t).all()):
+        return None
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = R.T, -R.T @ t
+    return T
+
+
+def _consensus_of_opencv(
+    matches: Matches, camera: Camera, tolerance_px: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rotation [3, 3] and translation [3] of the map in the camera."""
     parameters = cv2.UsacParams()
     parameters.confidence = _RANSAC_CONFIDENCE
     parameters.maxIterations = _RANSAC_ITERATIONS
@@ -90,12 +117,32 @@ def consensus(matches: Matches, camera: Camera, tolerance_px: float) -> np.ndarr
         )
     except cv2.error:  # degenerate matches
         return None
-    if not found or not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
-        return None
-    R = cv2.Rodrigues(rotation)[0].T
-    T = np.eye(4)
-    T[:3, :3], T[:3, 3] = R, -R @ translation.ravel()
-    return T
+    return (cv2.Rodrigues(rotation)[0], translation.ravel()) if found else None
+
+
+def _consensus_of_poselib(
+    matches: Matches, camera: Camera, tolerance_px: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """As `_consensus_of_opencv`."""
+    fewest, most = _POSELIB_ITERATIONS
+    pose, found = poselib.estimate_absolute_pose(
+        matches.pixels,
+        matches.points,
+        {
+            'model': 'PINHOLE',
+            'width': camera.width,
+            'height': camera.height,
+            'params': [camera.fx, camera.fy, camera.cx, camera.cy],
+        },
+        {
+            'max_reproj_error': tolerance_px,
+            'success_prob': _RANSAC_CONFIDENCE,
+            'min_iterations': fewest,
+            'max_iterations': most,
+            'seed': 0,
+        },
+    )
+    return (pose.R, pose.t) if found['num_inliers'] >= _FEWEST else None
 
 
 def refine(T_map_cam: np.ndarray, matches: Matches, camera: Camera) -> Solution | None:

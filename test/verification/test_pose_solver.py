@@ -8,6 +8,7 @@ import pytest
 
 from posemap_ros.camera import Camera
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.verification import pose_solver
 from posemap_ros.verification.pose_solver import (
     Matches,
     consensus,
@@ -17,6 +18,15 @@ from posemap_ros.verification.pose_solver import (
 )
 
 CAMERA = Camera(320, 240, 205.0, 207.0, 161.0, 118.5)
+
+
+@pytest.fixture(params=['opencv', 'poselib'])
+def solver(request, monkeypatch):
+    """Tests that use it run once with each solver that `consensus` may find a pose by."""
+    if request.param == 'opencv':
+        monkeypatch.setattr(pose_solver, 'poselib', None)
+    elif pose_solver.poselib is None:
+        pytest.skip('poselib is optional and not installed (requirements/optional.txt)')
 
 
 def random_pose(rng: np.random.Generator) -> np.ndarray:
@@ -40,6 +50,7 @@ def scene(
     return Matches(seen, np.full(count, max(noise_px, 0.1)), points, np.zeros(count))
 
 
+@pytest.mark.usefixtures('solver')
 def test_exact_matches_give_the_exact_pose():
     rng = np.random.default_rng(0)
     for _ in range(5):
@@ -50,6 +61,7 @@ def test_exact_matches_give_the_exact_pose():
         assert rotation_error_deg(found.T_map_cam, T) < 1e-5
 
 
+@pytest.mark.usefixtures('solver')
 def test_a_projection_by_the_camera_class_is_what_is_inverted():
     """Half a pixel of difference in conventions would show here."""
     rng = np.random.default_rng(1)
@@ -63,6 +75,7 @@ def test_a_projection_by_the_camera_class_is_what_is_inverted():
     assert translation_error_m(found.T_map_cam, T) < 1e-6
 
 
+@pytest.mark.usefixtures('solver')
 def test_wrong_matches_do_no_harm():
     rng = np.random.default_rng(2)
     T = random_pose(rng)
@@ -76,6 +89,7 @@ def test_wrong_matches_do_no_harm():
     assert np.mean(far == wrong) > 0.95
 
 
+@pytest.mark.usefixtures('solver')
 def test_points_behind_the_camera_are_outliers():
     rng = np.random.default_rng(3)
     T = random_pose(rng)
@@ -87,6 +101,7 @@ def test_points_behind_the_camera_are_outliers():
     assert np.isinf(found.deviations[behind]).all()
 
 
+@pytest.mark.usefixtures('solver')
 def test_one_wall_seen_from_the_front_holds_a_pose():
     rng = np.random.default_rng(4)
     T = random_pose(rng)
@@ -96,6 +111,7 @@ def test_one_wall_seen_from_the_front_holds_a_pose():
 
 
 @pytest.mark.parametrize('count', [0, 3, 5])
+@pytest.mark.usefixtures('solver')
 def test_too_few_matches_give_none(count):
     rng = np.random.default_rng(5)
     T = random_pose(rng)
