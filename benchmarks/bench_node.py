@@ -25,7 +25,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from rosbags.highlevel import AnyReader
 
 from benchmarks.bare_network import time_bare_network
 from benchmarks.bench_training import machine
+from demo.processes import stop
 from posemap_ros.camera import Camera
 from posemap_ros.environment import Environment, make_aprnet, make_nerf_p, write_environment
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -140,17 +140,6 @@ class RobotProcess:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             stop(self._process)
-
-
-def stop(process: subprocess.Popen) -> None:
-    """As Ctrl-C would, and by force after ten seconds."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextmanager

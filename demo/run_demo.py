@@ -29,6 +29,7 @@ from std_srvs.srv import Trigger
 
 from demo.lost_and_found import complaints, episodes
 from demo.plot import plot_trajectory
+from demo.processes import stop
 from demo.viewer import Play, Viewer, summary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,17 +74,6 @@ class LocalizerProcess:
 
     def stop(self) -> None:
         stop(self._process)
-
-
-def stop(process: subprocess.Popen) -> None:
-    """As Ctrl-C would, and by force after ten seconds."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 class StatusLine:
