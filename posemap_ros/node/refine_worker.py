@@ -109,8 +109,14 @@ def _report(reports: TextIO, answer: dict[str, Any]) -> None:
 def _step_back() -> None:
     """Let localization go first: for the processor, and for who has to go when memory runs out."""
     os.nice(_NICENESS)
-    with suppress(OSError):  # not Linux, or not allowed
-        Path('/proc/self/oom_score_adj').write_text(str(_OOM_SCORE))
+    said = {'oom_score_adj': _OOM_SCORE}
+    if os.getsid(0) == os.getpid():
+        # Where Linux shares the processor among sessions, niceness counts only inside each of
+        # them (sched(7), "autogroup"), and the parent gave this process a session of its own.
+        said['autogroup'] = _NICENESS
+    for file, value in said.items():
+        with suppress(OSError):  # not Linux, or not allowed
+            Path('/proc/self', file).write_text(str(value))
 
 
 def _stop_at_end_of_input(folder: Path) -> None:

@@ -76,3 +76,30 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
     write_images(tmp_path, [replace(kept[0], camera=CAMERA.resized(32, 24)), *kept[1:]])
     with pytest.raises(ImageError, match='64x48'):
         read_images(tmp_path).load(0)
+
+
+@pytest.mark.skipif(
+    not Path('/proc/self/autogroup').exists(), reason='Linux does not share by session here'
+)
+@pytest.mark.parametrize('own_session', [True, False])
+def test_steps_back_as_a_session_too_but_never_takes_others_of_its_session_along(own_session):
+    code = (
+        'from pathlib import Path\n'
+        'from posemap_ros.node.refine_worker import _step_back\n'
+        "group = Path('/proc/self/autogroup')\n"
+        'before = group.read_text()\n'
+        '_step_back()\n'
+        'print(before, group.read_text())'
+    )
+    said = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=own_session,
+    ).stdout
+    before, after = (line.strip() for line in said.strip().splitlines())
+    if own_session:
+        assert after.endswith(' nice 19') and not before.endswith(' nice 19')
+    else:
+        assert after == before
