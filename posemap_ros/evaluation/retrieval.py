@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,11 @@ from posemap_ros.support.progress import progress_bar
 
 
 def retrieve_poses(
-    database: PosedImages, queries: PosedImages, camera: Camera, backbone: str
+    database: PosedImages,
+    queries: PosedImages,
+    camera: Camera,
+    backbone: str,
+    weights: Path | None = None,
 ) -> np.ndarray:
     """Poses [N, 4, 4] of the database images most similar to N query images.
 
@@ -26,8 +31,9 @@ def retrieve_poses(
         database, queries: posed images; the poses of the queries are not used.
         camera: size at which all images are compared.
         backbone: a name in ``BACKBONES``.
+        weights: file with its ImageNet weights, or None for where it finds its own.
     """
-    known, asked = _describe((database, queries), camera, backbone)
+    known, asked = _describe((database, queries), camera, backbone, weights)
     return database.poses[(asked @ known.t()).argmax(1).numpy()]
 
 
@@ -54,11 +60,11 @@ def similar_images(
 
 
 def _describe(
-    sets: Sequence[PosedImages], camera: Camera, backbone: str
+    sets: Sequence[PosedImages], camera: Camera, backbone: str, weights: Path | None = None
 ) -> Iterator[Tensor]:
     """Features of each set of images, with one network."""
     network = BACKBONES[backbone]()
-    network.load_imagenet(None)
+    network.load_imagenet(weights)
     network.eval()
     return (_features(network, images, camera) for images in sets)
 
