@@ -41,6 +41,27 @@ class _Checked:
 
 
 @dataclass(frozen=True)
+class ScheduleRecipe(_Checked):
+    """How a learning rate goes from the first step to the last (posemap_ros/training_loop.py)."""
+
+    warmup_steps: Annotated[int, Within(0, 1_000_000)] = 50
+    decay: Literal['cosine', 'exponential', 'none'] = 'cosine'
+    final_rate: Annotated[float, Within(1e-6, 1.0)] = 0.02  # of itself, to which it decays
+
+
+@dataclass(frozen=True)
+class PlateauRecipe(_Checked):
+    """What is done when the error of the held-out frames gets no better
+    (posemap_ros/training_loop.py).
+    """
+
+    checks: Count = 10  # times in a training that it is looked at
+    patience: Share = 1.0  # of the steps, without progress, and the learning rate falls
+    factor: Annotated[float, Within(1e-6, 1.0)] = 1.0  # to so much of itself
+    stop: Share = 1.0  # of the steps, without progress, and the training ends
+
+
+@dataclass(frozen=True)
 class MlpRecipe(_Checked):
     """NeRF-H's networks, where the field is `mlp` (posemap_ros/nerf_p/mlp_field.py)."""
 
@@ -67,6 +88,7 @@ class NerfRecipe(_Checked):
     steps: Steps = 2500
     rays_per_step: Count = 2048
     learning_rate: Rate = 1e-2
+    schedule: ScheduleRecipe = ScheduleRecipe()  # of both trainings
     distortion_weight: Weight = 2e-3
     smoothness_weight: Weight = 1e-2
     pose_steps: Steps = 400
@@ -124,13 +146,18 @@ class AprRecipe(_Checked):
     batch: Count = 16
     learning_rate: Rate = 1e-3
     backbone_learning_rate: Rate = 3e-4
+    schedule: ScheduleRecipe = ScheduleRecipe()
+    plateau: PlateauRecipe = PlateauRecipe()
+    max_gradient_norm: Weight = 10.0  # 0: no limit
     rendering_losses_from: Share = 0.5
     posemap_cells: Count = 24
     image_loss_batch: Annotated[int, Within(0, 1_000_000)] = 4
     image_loss_window: Share = 0.5
     posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
     brightness_jitter: Share = 0.2
+    pose_reduction: Literal['sum', 'mean'] = 'sum'  # over the 12 numbers
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
+    supervise_counterparts: bool = False  # learn the pose of the photos' renders, too
     triplet_distance: Literal['channels', 'width'] = 'channels'
     rvs_posemap_distance: Literal['cosine', 'l2'] = 'cosine'
     loss: LossWeights = field(default_factory=LossWeights)
@@ -193,7 +220,7 @@ class LandmarksRecipe(_Checked):
 
     detector: Literal['sift', 'akaze', 'orb'] = 'sift'
     image_width: Pixels = 480
-    photos: Count = 450
+    photos: Annotated[int, Within(0, 1_000_000)] = 450  # 0: no landmarks
     keypoints: Count = 1000
     pairs: Count = 4000
     landmarks: Count = 60_000

@@ -14,14 +14,16 @@ from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
-from posemap_ros.support.distributed import is_first, rank, wait_for_all
+from posemap_ros.recipe import PlateauRecipe, ScheduleRecipe
+from posemap_ros.support.distributed import is_first, rank, same_for_all, wait_for_all
 from posemap_ros.support.files import atomic_write
 from posemap_ros.support.progress import progress_bar
 
 CHECKPOINT_EVERY_S = 60.0
-WARMUP_STEPS = 50
 SHOW_EVERY = 10  # steps
+USUAL_SCHEDULE = ScheduleRecipe()
 
 
 class InvalidCheckpoint(ValueError):
@@ -36,35 +38,95 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> Any: ...
 
 
+class Plateau:
+    """The error of a training's held-out frames, and what follows when it gets no better: the
+    learning rate falls, and at last the training ends.
+
+    Args:
+        recipe: how often it is looked at, and what follows when.
+        steps: of the training, unless it ends before.
+        measure: the error as it is now.
+    """
+
+    _kept = ('error', 'factor', 'over', '_best', '_best_after', '_waits_since')
+
+    def __init__(self, recipe: PlateauRecipe, steps: int, measure: Callable[[], float]) -> None:
+        self._recipe, self._steps, self._measure = recipe, steps, measure
+        self._every = max(1, steps // recipe.checks)
+        self.error = measure()
+        self.factor = 1.0  # of the learning rate
+        self.over = False
+        self._best = math.inf
+        self._best_after = self._waits_since = 0  # steps
+
+    def after(self, done: int) -> None:
+        """Look at the error if it is time to, when so many steps are done."""
+        if done % self._every and done != self._steps:
+            return
+        recipe = self._recipe
+        self.error = same_for_all(self._measure())
+        if self.error < self._best:
+            self._best, self._best_after, self._waits_since = self.error, done, done
+        elif done - self._waits_since >= recipe.patience * self._steps:
+            self.factor *= recipe.factor
+            self._waits_since = done
+        without = done - self._best_after
+        self.over = recipe.stop < 1.0 and without >= recipe.stop * self._steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {name: getattr(self, name) for name in self._kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for name in self._kept:
+            setattr(self, name, state[name])
+
+
+def rate_factor(index: int, steps: int, schedule: ScheduleRecipe) -> float:
+    """The learning rate in a step, as a share of what it is at its highest."""
+    warm = min(1.0, (index + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
+    final = schedule.final_rate
+    if schedule.decay == 'cosine':
+        return warm * (final + (1.0 - final) * (0.5 * (1.0 + math.cos(math.pi * index / steps))))
+    if schedule.decay == 'exponential':
+        return warm * final ** (index / steps)
+    return warm
+
+
 def train(
     name: str,
     steps: int,
-    step: Callable[[int, torch.Generator], Mapping[str, float]],
+    step: Callable[[int, torch.Generator], Mapping[str, float | Tensor]],
     optimiser: torch.optim.Optimizer,
     state: Mapping[str, Stateful],
     checkpoint: Path,
     seed: int,
-    final_rate: float = 0.02,
+    schedule: ScheduleRecipe = USUAL_SCHEDULE,
+    plateau: Plateau | None = None,
 ) -> None:
     """Call ``step(index, generator)`` for each step, from the checkpoint on if there is one.
 
     Args:
         name: shown before the progress bar.
         steps: how many in all.
-        step: does one optimisation step and returns figures to show. Its generator depends on the
-            seed, the step and the process alone, so a resumed run draws what an uninterrupted one
-            would have drawn.
-        optimiser: its learning rates are warmed up, then decay along a half cosine to
-            ``final_rate`` of themselves.
+        step: does one optimisation step and returns figures to show; tensors, where to wait for
+            them would keep a GPU idle. Its generator depends on the seed, the step and the process
+            alone, so a resumed run draws what an uninterrupted one would have drawn.
+        optimiser: its learning rates are those at their highest.
         state: what to save besides the optimiser, by name.
         checkpoint: file that is replaced once a minute, at the end, and when the training is
             stopped. TensorBoard finds its curves in the same folder.
         seed: of the generators.
+        schedule: of the learning rates.
+        plateau: the error of held-out frames, which is shown, too, and may change the schedule.
     """
     state = {**state, 'optimiser': optimiser}
+    if plateau is not None:
+        state['plateau'] = plateau
     wait_for_all()
     start = load_checkpoint(checkpoint, state)
-    if start >= steps:
+    if start >= steps or (plateau is not None and plateau.over):
         return
     rates = [group.setdefault('base_lr', group['lr']) for group in optimiser.param_groups]
     saved = time.monotonic()
@@ -72,25 +134,33 @@ def train(
     with progress_bar(None, name, steps, 'step', start) as bar, _curves(checkpoint, start) as plot:
         try:
             for index in range(start, steps):
-                decay = 0.5 * (1.0 + math.cos(math.pi * index / steps))
-                factor = min(1.0, (index + 1) / WARMUP_STEPS) * (
-                    final_rate + (1.0 - final_rate) * decay
-                )
+                factor = rate_factor(index, steps, schedule)
+                if plateau is not None:
+                    factor *= plateau.factor
                 for group, rate in zip(optimiser.param_groups, rates):
                     group['lr'] = rate * factor
                 draws = (seed * 1_000_003 + index) * 1009 + rank()
                 figures = step(index, torch.Generator().manual_seed(draws))
                 done = index + 1
+                if plateau is not None:
+                    plateau.after(done)
                 bar.update()
                 if index % SHOW_EVERY == 0:
+                    figures = {k: float(v) for k, v in figures.items()}
+                    if plateau is not None:
+                        figures['held out m'] = plateau.error
                     bar.set_postfix({k: f'{v:.3g}' for k, v in figures.items()}, refresh=False)
                     plot(index, figures)
                 if is_first() and time.monotonic() - saved > CHECKPOINT_EVERY_S:
                     save_checkpoint(checkpoint, done, state)
                     saved = time.monotonic()
+                if plateau is not None and plateau.over:
+                    break
         finally:
             if is_first() and done > start:
                 save_checkpoint(checkpoint, done, state)
+    if done < steps and is_first():
+        print(f'{name}: the held-out error gets no better, so {done} of {steps} steps are enough')
     wait_for_all()
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from posemap_ros.recipe import InvalidRecipe, load_recipe, recipe_from_dict
+from posemap_ros.recipe import (
+    AprRecipe,
+    InvalidRecipe,
+    NerfRecipe,
+    ScheduleRecipe,
+    load_recipe,
+    recipe_from_dict,
+)
 from posemap_ros.support.resources import share_folder
 
 FOLDER = share_folder() / 'config' / 'training'
@@ -49,6 +56,32 @@ def test_variants_add_up_from_left_to_right() -> None:
         load_recipe('fast+fast')
 
 
+@pytest.mark.parametrize('name', [n for n in SHIPPED if n.startswith('paper')])
+def test_what_the_paper_takes_over_from_dfnet(name: str) -> None:
+    """The mean of twelve numbers, over photos and their renders; no warm-up, no clipping; the rate
+    falls to 0.95 of itself after 50 of 300 epochs without progress, and after 200 it ends.
+    """
+    aprnet = load_recipe(name).aprnet
+    assert aprnet.pose_reduction == 'mean' and aprnet.supervise_counterparts
+    assert aprnet.max_gradient_norm == 0.0 and aprnet.brightness_jitter == 0.0
+    assert aprnet.schedule.warmup_steps == 0 and aprnet.schedule.decay == 'none'
+    plateau = aprnet.plateau
+    epochs = [300 * share for share in (plateau.patience, plateau.stop)]
+    assert plateau.checks == 300 and epochs == pytest.approx([50, 200], abs=0.01)
+    assert plateau.factor == 0.95
+
+
+@pytest.mark.parametrize('name', ['fast', 'room'])
+def test_what_the_quick_recipes_keep(name: str) -> None:
+    """Each key that came later says what the code did before it."""
+    recipe = load_recipe(name)
+    usual = AprRecipe()
+    for key in ('schedule', 'plateau', 'max_gradient_norm', 'pose_reduction'):
+        assert getattr(recipe.aprnet, key) == getattr(usual, key), key
+    assert recipe.nerf_p.schedule == NerfRecipe().schedule == ScheduleRecipe(50, 'cosine', 0.02)
+    assert usual.max_gradient_norm == 10.0 and usual.pose_reduction == 'sum'
+
+
 def test_views_reach_farther_in_large_scenes() -> None:
     views = load_recipe('fast').aprnet.views
     assert views.reach_m(1.8) == 0.2
@@ -85,6 +118,8 @@ def test_an_unknown_name_lists_those_there_are() -> None:
         ('nerf_p: {resolutions: [8, big]}', 'must be int'),
         ('nerf_p: {field: gird}', 'field must be one of grid, mlp, not'),
         ('nerf_p: {mlp: {transient: 1}}', 'transient must be bool'),
+        ('aprnet: {schedule: {decay: linear}}', 'decay must be one of cosine, exponential, none'),
+        ('aprnet: {plateau: {factor: 0}}', 'factor must be at least 1e-06'),
         ('data_fraction: 0', 'data_fraction must be at least 1e-06'),
         ('data_fraction: 1.5', 'at most 1, but is 1.5'),
         ('[1, 2]', 'holds no keys'),

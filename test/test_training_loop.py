@@ -13,7 +13,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from posemap_ros.training_loop import InvalidCheckpoint, train
+from posemap_ros.recipe import PlateauRecipe, ScheduleRecipe
+from posemap_ros.training_loop import InvalidCheckpoint, Plateau, rate_factor, train
 
 
 def run(checkpoint: Path, stop_at: int | None = None, steps: int = 30) -> torch.Tensor:
@@ -92,10 +93,76 @@ def test_the_learning_rate_warms_up_and_decays(tmp_path: Path) -> None:
         rates.append(optimiser.param_groups[0]['lr'])
         return {}
 
-    train('test', 200, step, optimiser, {}, tmp_path / 'c.pt', seed=0, final_rate=0.1)
+    schedule = ScheduleRecipe(final_rate=0.1)
+    train('test', 200, step, optimiser, {}, tmp_path / 'c.pt', seed=0, schedule=schedule)
     assert rates[0] < 0.1 and max(rates) < 2.0 and rates.index(max(rates)) == 49
     assert rates[100] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5))
     assert rates[-1] == pytest.approx(0.2, abs=0.01)
+
+
+def test_schedules_go_where_they_say() -> None:
+    def rates(**schedule) -> list[float]:
+        return [rate_factor(i, 101, ScheduleRecipe(**schedule)) for i in range(101)]
+
+    assert rates(warmup_steps=0, decay='none') == [1.0] * 101
+    straight = rates(warmup_steps=0, decay='exponential', final_rate=0.1)
+    assert straight[0] == 1.0 and straight[100] == pytest.approx(0.1, rel=0.03)
+    assert straight[50] / straight[0] == pytest.approx(straight[100] / straight[50])
+    warm = rates(warmup_steps=4, decay='none')
+    assert warm[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+class Descent:
+    """A training whose held-out error is prescribed, one value for each check."""
+
+    def __init__(self, errors: list[float], recipe: PlateauRecipe, checkpoint: Path) -> None:
+        self.errors, self.recipe, self.checkpoint = errors, recipe, checkpoint
+        self.rates: list[float] = []
+
+    def run(self, stop_at: int | None = None) -> list[float]:
+        """The learning rates of the steps that were made."""
+        steps = 5 * self.recipe.checks
+        optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+
+        def step(index: int, generator: torch.Generator) -> dict[str, float]:
+            if index == stop_at:
+                raise KeyboardInterrupt
+            self.rates.append(optimiser.param_groups[0]['lr'])
+            return {}
+
+        plateau = Plateau(self.recipe, steps, lambda: self.errors[len(self.rates) // 5])
+        schedule = ScheduleRecipe(warmup_steps=0, decay='none')
+        train('test', steps, step, optimiser, {}, self.checkpoint, 0, schedule, plateau)
+        return self.rates
+
+
+def test_without_progress_the_rate_falls_and_the_training_ends(tmp_path: Path) -> None:
+    """Ten checks, one every five steps; the rate halves after two without progress, and after four
+    it is over.
+    """
+    recipe = PlateauRecipe(checks=10, patience=0.2, factor=0.5, stop=0.4)
+    errors = [9.0, 5.0, 4.0, 4.5, 4.2, 3.0, 3.1, 3.0, 3.3, 3.2, 0.0]
+    #        start    best       fall best           fall      over
+    rates = Descent(errors, recipe, tmp_path / 'c.pt').run()
+    assert rates == [1.0] * 20 + [0.5] * 15 + [0.25] * 10
+    # It is over for good.
+    assert Descent(errors, recipe, tmp_path / 'c.pt').run() == []
+
+
+def test_a_plateau_survives_a_stop(tmp_path: Path) -> None:
+    recipe = PlateauRecipe(checks=10, patience=0.2, factor=0.5)
+    errors = [9.0, 5.0, 4.0, 4.5, 4.2, 4.4, 4.3, 4.1, 4.1, 4.0, 4.0]
+    whole = Descent(errors, recipe, tmp_path / 'whole.pt').run()
+    assert len(whole) == 50 and whole[-1] == 0.125
+    stopped = Descent(errors, recipe, tmp_path / 'stopped.pt')
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(stop_at=13)
+    assert stopped.run() == whole
+
+
+def test_by_default_nothing_follows_from_the_held_out_error(tmp_path: Path) -> None:
+    rates = Descent([1.0] * 11, PlateauRecipe(), tmp_path / 'c.pt').run()
+    assert rates == [1.0] * 50
 
 
 @pytest.mark.parametrize('damage', ['truncated', 'text', 'empty', 'code', 'other network'])

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.aprnet.network import APRNet, network_input
+from posemap_ros.aprnet.objective import brighten, random_gains
 from posemap_ros.aprnet.renders import PosedViews, render_posemaps
 from posemap_ros.aprnet.supervision import Supervision
-from posemap_ros.aprnet.trainer import MAX_GRADIENT_NORM, jitter_brightness
 from posemap_ros.aprnet.view_source import Examples
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -29,6 +29,7 @@ from posemap_ros.recipe import Recipe
 _IMAGES_AT_ONCE = 16
 _JITTERED = 2  # copies of each image, the first as it is
 _WARMUP_STEPS = 20
+_MAX_GRADIENT_NORM = 10.0
 # The learning rate decays to this share of itself.
 _FINAL_RATE = 0.02
 
@@ -109,7 +110,7 @@ class LabelledAligner:
             )
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses).backward()
-        torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), MAX_GRADIENT_NORM)
+        torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), _MAX_GRADIENT_NORM)
         self._optimiser.step()
         self._steps += 1
 
@@ -123,7 +124,8 @@ class LabelledAligner:
                 parts = []
                 for images in look.images.split(_IMAGES_AT_ONCE):
                     inputs = network_input(images.to(device), self.net.camera)
-                    inputs = jitter_brightness(inputs, jitter, self._generator)
+                    gains = random_gains(len(inputs), jitter, self._generator)
+                    inputs = brighten(inputs, gains)
                     parts.append(self.net.backbone(inputs)[1].half())
                 copies.append(torch.cat(parts))
         posemaps = render_posemaps(self._nerf, views.T_world_cam, self.net.camera)

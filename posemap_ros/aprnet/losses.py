@@ -13,14 +13,21 @@ from torch.nn import functional as F
 from posemap_ros.geometry import rotation_error_deg, translation_error
 
 
-def pose_loss(predicted: Tensor, true: Tensor) -> Tensor:
-    """L_pose: squared error of the 3x4 pose matrices [B, 4, 4], summed over the 12 numbers."""
-    return (predicted[:, :3] - true[:, :3]).square().sum((1, 2)).mean()
+def pose_loss(
+    predicted: Tensor, true: Tensor, reduction: Literal['sum', 'mean'] = 'sum'
+) -> Tensor:
+    """L_pose: squared error of the 3x4 pose matrices [B, 4, 4], the sum over their 12 numbers, or
+    the mean, as in DFNet.
+    """
+    squared = (predicted[:, :3] - true[:, :3]).square()
+    return squared.mean() if reduction == 'mean' else squared.sum((1, 2)).mean()
 
 
 class LearnedPoseLoss(nn.Module):
     """L_pose under learned weights: each part over its variance, whose logarithm is added and
     learned (Kendall & Cipolla 2017, equation 3; starts at their values).
+
+    A sum over the numbers of each part: what a mean would change, the variances take back.
     """
 
     def __init__(self) -> None:

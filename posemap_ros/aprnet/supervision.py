@@ -5,6 +5,7 @@ PoseMap.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -32,7 +33,8 @@ class Supervision:
         nerf: frozen.
         camera: APRNet's input camera.
         recipe: of the weights, and of the PoseMap loss.
-        pose_error: (predicted, true) poses [B, 4, 4] -> scalar.
+        pose_error: (predicted, true) poses [B, 4, 4] -> scalar; by default L_pose as the recipe
+            reduces it.
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class Supervision:
         nerf: NeRFP,
         camera: Camera,
         recipe: AprRecipe,
-        pose_error: Callable[[Tensor, Tensor], Tensor] = pose_loss,
+        pose_error: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self._nerf, self._camera, self._recipe = nerf, camera, recipe
-        self._pose_error = pose_error
+        self._pose_error = pose_error or partial(pose_loss, reduction=recipe.pose_reduction)
         self._device = next(nerf.parameters()).device
         self._rays = camera.rays(stride=POSEMAP_STRIDE).to(self._device).reshape(-1, 3)
         self._far_m = FAR_RADII * nerf.scene.radius_m
@@ -57,16 +59,23 @@ class Supervision:
         *,
         rendering: bool,
         posemap_distance: Literal['cosine', 'l2'] = 'cosine',
+        counterparts: Tensor | None = None,
     ) -> Tensor:
         """Their sum, of predictions for the examples ``chosen`` [B].
 
         Args:
             generator: draws the cells of the PoseMap.
             rendering: whether the PoseMap at the predicted poses is rendered and compared.
+            counterparts: poses [R, 4, 4] that are predicted for renders at the poses of the first
+                R examples, if any. L_pose is then a mean over both, as in DFNet.
         """
         weight = self._recipe.loss
         poses = examples.views.T_world_cam[chosen].to(self._device)
-        loss = weight.pose * self._pose_error(predicted.T_world_cam, poses)
+        estimates, true_poses = predicted.T_world_cam, poses
+        if counterparts is not None:
+            estimates = torch.cat([estimates, counterparts])
+            true_poses = torch.cat([poses, poses[: len(counterparts)]])
+        loss = weight.pose * self._pose_error(estimates, true_poses)
         loss = loss + SPREAD_WEIGHT * spread_loss(
             predicted.log_sigma, predicted.T_world_cam, poses
         )

@@ -9,20 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.losses import LearnedPoseLoss, image_loss, pose_loss
+from posemap_ros.aprnet.losses import LearnedPoseLoss
 from posemap_ros.aprnet.network import APRNet, Prediction, network_input
+from posemap_ros.aprnet.objective import Objective
 from posemap_ros.aprnet.renders import PosedViews
-from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.geometry import rotation_error_deg, translation_error
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
-from posemap_ros.support.device import mixed_precision
-from posemap_ros.support.distributed import data_parallel, share_of, world_size
-from posemap_ros.training_loop import train
-
-CHECKS = 10
-MAX_GRADIENT_NORM = 10.0
+from posemap_ros.support.distributed import data_parallel
+from posemap_ros.training_loop import Plateau, train
 
 
 def train_aprnet(
@@ -33,7 +28,7 @@ def train_aprnet(
     seed: int,
     checkpoint: Path,
 ) -> None:
-    """Train on the photos and views of ``source``, and show the error on ``held_out``, which is
+    """Train on the photos and views of ``source``, and watch the error on ``held_out``, which is
     never trained on.
 
     The last weights are the result. The learning rate has faded by then; to choose those that did
@@ -52,125 +47,52 @@ def train_aprnet(
         ValueError: the batch is too small for so many processes.
     """
     device = next(net.parameters()).device
-    nerf, photos = source.nerf.requires_grad_(False).eval(), source.photos
+    source.nerf.requires_grad_(False).eval()
     net.train()
-    weight = recipe.loss
-    use_views, batch = recipe.uses_views, share_of(recipe.batch)
-    real = recipe.photos_per_step(world_size())
-    grid = (net.camera.height // POSEMAP_STRIDE, net.camera.width // POSEMAP_STRIDE)
-    real_examples = source.examples(photos)
-    at_photos = source.at_photos() if weight.image > 0 else None
-    learned = [LearnedPoseLoss().to(device)] if recipe.pose_weighting == 'learned' else []
-    supervise = Supervision(nerf, net.camera, recipe, learned[0] if learned else pose_loss)
+    learned = LearnedPoseLoss().to(device) if recipe.pose_weighting == 'learned' else None
+    trained = [net] if learned is None else [net, learned]
+    losses = data_parallel(Objective(net, source, recipe, learned), *trained)
+    optimiser = _optimiser(net, learned, recipe)
 
-    def losses(index: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rendering = index >= recipe.rendering_losses_from * recipe.steps
-        chosen = torch.randint(len(photos), (real,), generator=generator)
-        images = [network_input(photos.images[chosen].to(device), net.camera)]
-        if use_views:
-            views = source.synthetic(index)
-            drawn = torch.randint(len(views.views), (batch - real,), generator=generator)
-            images.append(network_input(views.views.images[drawn].to(device), net.camera))
-        # The jitter comes before the photos' renders join, which must stay comparable.
-        inputs = jitter_brightness(torch.cat(images), recipe.brightness_jitter, generator)
-        pairs = min(recipe.image_loss_batch, real) if weight.image > 0 and rendering else 0
-        if pairs:
-            counterparts = at_photos.images[chosen[:pairs]].to(device)
-            inputs = torch.cat([inputs, network_input(counterparts, net.camera)])
-        with mixed_precision(device):
-            taps, deep = net.backbone(inputs)
-        predicted = net.pose(deep[:batch].float())
-        named = {
-            'photos': supervise(
-                predicted.part(slice(0, real)),
-                real_examples,
-                chosen,
-                generator,
-                rendering=rendering,
-            )
-        }
-        if use_views:
-            named['views'] = weight.rvs * supervise(
-                predicted.part(slice(real, None)),
-                views,
-                drawn,
-                generator,
-                rendering=rendering,
-                posemap_distance=recipe.rvs_posemap_distance,
-            )
-        if pairs:
-            window = random_window(grid, recipe.image_loss_window, generator)
-            with mixed_precision(device):
-                real_features = net.features([tap[:pairs] for tap in taps], window)
-                rendered_features = net.features([tap[batch:] for tap in taps], window)
-            named['features'] = weight.image * image_loss(
-                real_features, rendered_features, distance=recipe.triplet_distance
-            )
-        return named
-
-    net.backbone.freeze(recipe.frozen_stages)
-    backbone = [p for p in net.backbone.parameters() if p.requires_grad]
-    rest = [*net.head.parameters(), *net.adapters.parameters()]
-    rest += [p for part in learned for p in part.parameters()]
-    optimiser = torch.optim.Adam(
-        [
-            {'params': rest, 'lr': recipe.learning_rate},
-            {'params': backbone, 'lr': recipe.backbone_learning_rate},
-        ],
-        fused=True,
-    )
-    held_out_m = median_error(net, held_out)
-    check_every = max(1, recipe.steps // CHECKS)
-    parallel_losses = data_parallel(losses, net, *learned)
-
-    def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        nonlocal held_out_m
-        named = parallel_losses(index, generator)
+    def step(index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        named = losses(index, generator)
         optimiser.zero_grad(set_to_none=True)
         sum(named.values()).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT_NORM)
+        if recipe.max_gradient_norm > 0:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.max_gradient_norm)
         optimiser.step()
-        if (index + 1) % check_every == 0 or index + 1 == recipe.steps:
-            held_out_m = median_error(net, held_out)
-        return {**{k: v.item() for k, v in named.items()}, 'held out m': held_out_m}
+        return {name: loss.detach() for name, loss in named.items()}
 
-    state = {'net': net}
-    if learned:
-        state['pose_weighting'] = learned[0]
-    train('APRNet', recipe.steps, step, optimiser, state, checkpoint, seed)
+    state = {'net': net} if learned is None else {'net': net, 'pose_weighting': learned}
+    plateau = Plateau(recipe.plateau, recipe.steps, lambda: median_error(net, held_out))
+    train(
+        'APRNet',
+        recipe.steps,
+        step,
+        optimiser,
+        state,
+        checkpoint,
+        seed,
+        recipe.schedule,
+        plateau,
+    )
     net.eval()
 
 
-def random_window(
-    size: tuple[int, int], share: float, generator: torch.Generator
-) -> tuple[float, float, float, float]:
-    """A random part of an image whose sides are ``share`` of the image's.
-
-    Args:
-        size: height and width of the image in cells; the window begins and ends between them.
-
-    Returns:
-        top, left, height and width, as shares of the image's height and width.
-    """
-    corner, extent = [], []
-    for cells in size:
-        taken = max(1, round(share * cells))
-        first = int(torch.randint(cells - taken + 1, (1,), generator=generator))
-        corner.append(first / cells)
-        extent.append(taken / cells)
-    return (*corner, *extent)
-
-
-def jitter_brightness(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """Scale each image [B, 3, H, W], and each of its channels half as much, by a random factor
-    near 1.
-    """
-    shape = (len(images), 1, 1, 1)
-    overall = 1.0 + amount * (2.0 * torch.rand(shape, generator=generator) - 1.0)
-    tint = 1.0 + 0.5 * amount * (
-        2.0 * torch.rand((len(images), 3, 1, 1), generator=generator) - 1.0
-    )
-    return (images * (overall * tint).to(images.device)).clamp(0.0, 1.0)
+def _optimiser(
+    net: APRNet, learned: LearnedPoseLoss | None, recipe: AprRecipe
+) -> torch.optim.Optimizer:
+    """Adam on all that is trained, the backbone at a rate of its own."""
+    net.backbone.freeze(recipe.frozen_stages)
+    backbone = [p for p in net.backbone.parameters() if p.requires_grad]
+    rest = [*net.head.parameters(), *net.adapters.parameters()]
+    if learned is not None:
+        rest += learned.parameters()
+    groups = [
+        {'params': rest, 'lr': recipe.learning_rate},
+        {'params': backbone, 'lr': recipe.backbone_learning_rate},
+    ]
+    return torch.optim.Adam(groups, fused=True)
 
 
 @torch.no_grad()

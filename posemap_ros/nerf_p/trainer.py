@@ -59,9 +59,12 @@ def train_render_branch(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        return {'PSNR': float(-10.0 * photometric.detach().log10())}
+        return {'PSNR': -10.0 * photometric.detach().log10()}
 
-    train('NeRF-P views', recipe.steps, step, optimiser, {'nerf': nerf}, checkpoint, seed)
+    state = {'nerf': nerf}
+    train(
+        'NeRF-P views', recipe.steps, step, optimiser, state, checkpoint, seed, recipe.schedule
+    )
 
 
 def train_pose_branch(
@@ -109,9 +112,10 @@ def train_pose_branch(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        return {'pose loss': loss.item()}
+        return {'pose loss': loss.detach()}
 
     state = {'pose_branch': nerf.pose_branch, 'decoder': decoder}
-    train('NeRF-P PoseMap', recipe.pose_steps, step, optimiser, state, checkpoint, seed)
+    steps, schedule = recipe.pose_steps, recipe.schedule
+    train('NeRF-P PoseMap', steps, step, optimiser, state, checkpoint, seed, schedule)
     nerf.requires_grad_(False)
     return decoder

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
@@ -18,6 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 # The others wait while the first process renders, which can take hours.
 PATIENCE = timedelta(days=1)
+
+Value = TypeVar('Value')
 
 
 @contextmanager
@@ -56,6 +58,15 @@ def wait_for_all() -> None:
     """Return when every process has come here."""
     if distributed.is_initialized():
         distributed.barrier()
+
+
+def same_for_all(value: Value) -> Value:
+    """The first process's value, for a decision that all have to take alike."""
+    if not distributed.is_initialized():
+        return value
+    values = [value]
+    distributed.broadcast_object_list(values)
+    return values[0]
 
 
 def share_of(count: int) -> int:

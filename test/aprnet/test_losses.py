@@ -36,6 +36,19 @@ def test_pose_loss_is_the_mean_over_the_batch() -> None:
     )
 
 
+def test_pose_loss_as_the_mean_of_twelve_numbers() -> None:
+    predicted = torch.cat([pose_at(3.0, 4.0, 0.0, 90.0), pose_at(0.5, 0.0, 1.0, 30.0)])
+    true = pose_at(0.1, 0.2, 0.3).expand(2, 4, 4)
+    squared = [
+        float(predicted[b, i, j] - true[b, i, j]) ** 2
+        for b in range(2)
+        for i in range(3)
+        for j in range(4)
+    ]
+    assert pose_loss(predicted, true, 'mean').item() == pytest.approx(sum(squared) / 24)
+    assert pose_loss(predicted, true).item() == pytest.approx(sum(squared) / 2)
+
+
 def test_learned_weighting_against_the_formula() -> None:
     """Squared errors 25 and 4: exp(-s) each plus s, with s = 0 and -3 at first."""
     loss = LearnedPoseLoss()

@@ -88,6 +88,8 @@ def test_only_what_is_trained_moves(nerf: NeRFP, train: Train) -> None:
         ({'rvs_posemap_distance': 'l2'}, 'posemap'),
         ({'rvs_posemap_distance': 'l2'}, 'rvs'),
         ({'pose_weighting': 'learned'}, 'pose'),
+        ({'pose_reduction': 'mean'}, 'pose'),
+        ({'supervise_counterparts': True}, 'image'),
     ],
 )
 def test_an_option_changes_its_loss_and_nothing_else(
@@ -97,6 +99,15 @@ def test_an_option_changes_its_loss_and_nothing_else(
     assert not same(default, train(replace(BASE, **option)))
     assert not same(default, train(without))
     assert same(train(without), train(replace(without, **option)))
+
+
+def test_gradients_are_shortened_only_where_there_is_a_limit(train: Train) -> None:
+    # Adam does not see a common factor: what is shortened moves as far, but not the same way.
+    default = train(BASE)
+    assert same(default, train(replace(BASE, max_gradient_norm=10.0)))
+    free, short = (train(replace(BASE, max_gradient_norm=norm)) for norm in (0.0, 1e-6))
+    assert not same(free, short)
+    assert same(free, train(replace(BASE, max_gradient_norm=1e6)))
 
 
 def test_learned_weights_of_the_pose_loss_survive_a_stop(train: Train) -> None:

@@ -1,0 +1,72 @@
+"""A training step of APRNet: which images it looks at, and what changes their brightness."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
+
+from posemap_ros.aprnet.network import network_input
+from posemap_ros.aprnet.objective import Batch, Objective, brighten, random_gains
+from posemap_ros.aprnet.renders import PosedViews
+from posemap_ros.aprnet.view_source import ViewSource
+from posemap_ros.environment import Environment
+from posemap_ros.recipe import AprRecipe
+
+POSES = torch.from_numpy(circle_of_poses(8)).float()
+PHOTOS = PosedViews(
+    torch.stack([torch.from_numpy(photograph(p.double().numpy())) for p in POSES]), POSES
+)
+STEPS = 10
+# Of eight images four are photos, and three of these have a counterpart.
+BASE = replace(RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3)
+
+
+class FaithfulSource(ViewSource):
+    """NeRF-P that shows each photo as it is."""
+
+    def at_photos(self) -> PosedViews:
+        return self.photos
+
+
+def draw(environment: Path, folder: Path, recipe: AprRecipe, *, rendering: bool = True) -> Batch:
+    loaded = Environment.load(environment)
+    source = FaithfulSource(loaded.load_nerf_p(), PHOTOS, CAMERA, recipe, 0, folder)
+    objective = Objective(loaded.load_aprnet(), source, recipe)
+    return objective.draw(0, rendering, torch.Generator().manual_seed(1))
+
+
+def test_a_batch_is_photos_then_views_then_counterparts(
+    pristine_environment: Path, tmp_path: Path
+) -> None:
+    recipe = replace(BASE, brightness_jitter=0.0)
+    batch = draw(pristine_environment, tmp_path, recipe)
+    assert len(batch.images) == 4 + 4 + 3
+    photos = network_input(PHOTOS.images[batch.photo], CAMERA)
+    assert torch.equal(batch.images[batch.photos], photos)
+    assert torch.equal(batch.images[batch.counterparts], photos[:3])
+    views = PosedViews.load(tmp_path / 'views_000.safetensors').images[batch.view]
+    assert torch.equal(batch.images[batch.views], network_input(views, CAMERA))
+    assert len(draw(pristine_environment, tmp_path, recipe, rendering=False).images) == 8
+
+
+def test_a_photo_and_its_render_are_brightened_alike(
+    pristine_environment: Path, tmp_path: Path
+) -> None:
+    batch = draw(pristine_environment, tmp_path, replace(BASE, brightness_jitter=0.3))
+    photos = batch.images[batch.paired]
+    assert not torch.equal(photos, network_input(PHOTOS.images[batch.photo[:3]], CAMERA))
+    assert torch.equal(photos, batch.images[batch.counterparts])
+
+
+def test_gains_are_near_one_and_within_their_limits() -> None:
+    gains = random_gains(500, 0.2, torch.Generator().manual_seed(0))
+    assert gains.shape == (500, 3, 1, 1)
+    assert 0.8 * 0.9 <= gains.min() < 0.8 and 1.2 < gains.max() <= 1.2 * 1.1
+    assert gains.mean().item() == pytest.approx(1.0, abs=0.02)
+    # The channels of an image differ among themselves by less than images do.
+    assert gains.std(1).mean() < gains.mean(1).std()
+    assert torch.equal(random_gains(5, 0.0, torch.Generator()), torch.ones(5, 3, 1, 1))
+    bright = brighten(torch.full((1, 3, 2, 2), 0.9), torch.full((1, 3, 1, 1), 1.2))
+    assert torch.equal(bright, torch.ones(1, 3, 2, 2))
