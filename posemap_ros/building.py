@@ -223,7 +223,9 @@ def check_weights(build: Build) -> None:
         ) from error
 
 
-@out_of_memory_means('lower nerf_p.rays_per_step or nerf_p.image_height in the recipe')
+@out_of_memory_means(
+    'lower nerf_p.rays_per_step, nerf_p.pose_batch or nerf_p.image_height in the recipe'
+)
 def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     """Stage 1: train or resume NeRF-P; returns it frozen, with figures of the held-out frames."""
     recipe, views = build.recipe.nerf_p, build.recipe.aprnet.views
@@ -272,7 +274,9 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     return nerf, figures
 
 
-@out_of_memory_means('lower aprnet.batch or aprnet.image_height in the recipe')
+@out_of_memory_means(
+    'lower aprnet.batch, aprnet.posemap_cells or aprnet.image_height in the recipe'
+)
 def train_aprnet_stage(
     build: Build, nerf: NeRFP
 ) -> tuple[APRNet, tuple[float, float], dict[str, float]]:
@@ -364,9 +368,11 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
 def find_landmarks(
     dataset: PosedImages, nerf: NeRFP, net: APRNet, recipe: Recipe, work: Path
 ) -> LandmarkMap | None:
-    """Stage 3: map the landmarks of the frames, or resume; None, and a line about it, where they
-    have nothing in common.
+    """Stage 3: map the landmarks of the frames, or resume; None where the recipe wants none, and,
+    with a line about it, where the frames have nothing in common.
     """
+    if recipe.landmarks.photos == 0:
+        return None
     try:
         landmarks = map_landmarks(dataset, nerf, net, recipe.landmarks, work)
     except NothingInCommon as error:

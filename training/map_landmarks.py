@@ -16,7 +16,7 @@ from pathlib import Path
 from posemap_ros.building import find_landmarks, store_landmarks, work_folder
 from posemap_ros.dataset import open_part
 from posemap_ros.environment import Environment
-from posemap_ros.recipe import load_recipe
+from posemap_ros.recipe import InvalidRecipe, load_recipe
 from posemap_ros.support.command_line import add_data_arguments, run_stage
 from posemap_ros.support.device import choose_device
 from posemap_ros.support.stopwatch import Stopwatch
@@ -45,6 +45,11 @@ def map_environment(
     chosen = environment.recipe
     if recipe is not None:
         chosen = replace(chosen, landmarks=load_recipe(recipe).landmarks)
+    if chosen.landmarks.photos == 0:
+        raise InvalidRecipe(
+            f'the recipe {chosen.name} wants no landmarks (landmarks.photos is 0): name another '
+            'with --recipe'
+        )
     dataset = open_part(data, 'train', split, data_format)
     device = choose_device(device)
     work = work_folder(path) / 'landmarks'
