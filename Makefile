@@ -11,7 +11,7 @@ INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcar
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak bench bench-training lint clean
+.PHONY: help setup demo test soak bench bench-training paper lint clean
 
 help:  ## Show this text
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -37,6 +37,11 @@ bench: $(READY)  ## How fast the node is over DDS, against a plain one: alone, u
 
 bench-training: $(READY)  ## How fast NeRF-P and APRNet train, against plain references; ARGS="--seconds 600"
 	@$(RUN) python -m benchmarks.bench_training $(ARGS)
+
+paper: $(READY)  ## Train what the paper compares on DATA=..., in HOURS=... on GPUS=..., and print its Table 5 with our figures
+	@test -n '$(DATA)' || { echo 'paper: which data? make paper DATA=/path/to/redkitchen HOURS=0.6'; exit 1; }
+	@$(RUN) python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node $(GPUS)) -m posemap_ros.training.paper \
+	    --data '$(DATA)' --out '$(or $(OUT),build/paper/$(notdir $(abspath $(DATA))))' $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
 lint: $(READY)  ## Check the code's style
 	@$(RUN) ruff check

@@ -61,6 +61,7 @@ setup(
             f'train_aprnet = {package}.training.train_aprnet:main',
             f'map_landmarks = {package}.training.map_landmarks:main',
             f'ablate = {package}.training.ablate:main',
+            f'paper = {package}.training.paper:main',
             f'align = {package}.training.align:main',
             f'evaluate = {package}.training.evaluate:main',
         ],

@@ -192,6 +192,8 @@ def prepare_build(
         ValueError: not with this recipe on so many processes, or there is no such device.
     """
     keep_freed_memory()
+    # On a GPU: the sizes of a training never change, so the first steps find what is fastest.
+    torch.backends.cudnn.benchmark = True
     whole = open_dataset(data, kind=data_format)
     dataset = whole.select(read_split(split)) if split else select_part(whole, 'train')
     dataset = dataset.thinned(recipe.data_fraction)

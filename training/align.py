@@ -16,11 +16,13 @@ from posemap_ros.alignment.align import AlignmentResult, align_environment
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import MANIFEST, Environment
 from posemap_ros.support.command_line import SEED, add_data_arguments, number, run_stage
+from posemap_ros.support.device import out_of_memory_means
 from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 
 
+@out_of_memory_means('lower alignment.view_height in the recipe, and build again')
 def align_on_dataset(
     environment: Path,
     data: Path,

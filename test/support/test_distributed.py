@@ -14,7 +14,7 @@ from tiny_environment import RECIPE, make_tiny_dataset
 from torch import nn
 
 from posemap_ros.environment import Environment
-from posemap_ros.support.distributed import data_parallel, share_of
+from posemap_ros.support.distributed import data_parallel, same_for_all, share_of
 
 
 def torchrun(*command: str) -> subprocess.CompletedProcess:
@@ -34,7 +34,7 @@ def test_one_process_is_left_alone() -> None:
         return 'as it was'
 
     assert data_parallel(loss, nn.Linear(1, 1)) is loss
-    assert share_of(7) == 7
+    assert share_of(7) == 7 and same_for_all(0.5) == 0.5
 
 
 TWO = """
@@ -42,7 +42,7 @@ import json, sys, torch
 from pathlib import Path
 from torch import nn
 from posemap_ros.support.distributed import data_parallel, process_group, rank, share_of
-from posemap_ros.support.distributed import world_size
+from posemap_ros.support.distributed import same_for_all, world_size
 from posemap_ros.training_loop import train
 
 with process_group():
@@ -67,6 +67,7 @@ with process_group():
 
     out = Path(sys.argv[1])
     train('two', 3, step, optimiser, {'model': model}, out / 'two.pt', seed=5)
+    assert same_for_all(('decided by', rank())) == ('decided by', 0)
     told = [world_size(), [d.tolist() for d in drawn], used.weight.tolist(), used.bias.tolist()]
     (out / f'{rank()}.json').write_text(json.dumps(told))
 """
