@@ -155,7 +155,8 @@ class Ablation:
             if chosen:
                 evaluation = localize_all(localizer, self.test.select(chosen))
                 row = f'{run.variant}, {part}'
-                self._keep(run, names[part], row, digest, evaluation)
+                kept = float(result.accepted)
+                self._keep(run, names[part], row, digest, evaluation, alignment_kept=kept)
 
     def _path(self, name: str) -> Path:
         return self.out / 'results' / f'{name.replace(" ", "_")}.json'
@@ -164,9 +165,18 @@ class Ablation:
         path = self._path(name)
         return path.exists() and Result.load(path).digest == digest
 
-    def _keep(self, run: Run, name: str, row: str, digest: str, evaluation: Evaluation) -> None:
+    def _keep(
+        self,
+        run: Run,
+        name: str,
+        row: str,
+        digest: str,
+        evaluation: Evaluation,
+        **more: float,
+    ) -> None:
         metres, degrees = evaluation.translation_m, evaluation.rotation_deg
         figures = {
+            **more,
             **calibration(metres, evaluation.sigma_translation_m, 'translation'),
             **calibration(degrees, evaluation.sigma_rotation_deg, 'rotation'),
         }

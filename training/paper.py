@@ -37,7 +37,7 @@ from posemap_ros.support.distributed import (
     wait_for_all,
 )
 from posemap_ros.support.files import atomic_write
-from posemap_ros.support.stopwatch import Stopwatch
+from posemap_ros.support.stopwatch import Stopwatch, format_duration
 from posemap_ros.support.untrusted import dump_yaml, read_json
 from posemap_ros.time_budget import Costs, scaled, short_run
 from posemap_ros.training.ablate import Ablation, Run, make_parser, report, runs_of
@@ -93,7 +93,7 @@ class Reproduction:
         """Plan, train, measure and tell."""
         watch = Stopwatch()
         ablation = Ablation(self.arguments)
-        frames = len(ablation.build(self.runs[0]).dataset)
+        frames = len(ablation.build(replace(self.runs[0], fraction=1.0)).dataset)
         align_on = self._align_on(ablation.test.names)
         recipe = load_recipe(self.arguments.recipe)
         # The steps of someone's own recipe are taken as they are.
@@ -111,7 +111,7 @@ class Reproduction:
             text = self._tell(ablation, builds[0], plan)
             with atomic_write(self.out / 'tables.md') as temporary:
                 temporary.write_text(f'{text}\n')
-            print(f'{text}\n\nthis call took {watch.summary()}')
+            print(f'{text}\n\nthis call took {format_duration(watch.total)}')
 
     def _align_on(self, test: list[str]) -> Path | None:
         """The list of the test frames to align on; None where there are too few."""

@@ -92,7 +92,8 @@ def comparison_table(
 ) -> str:
     """Markdown: median errors on all test frames beside the paper's, mean and spread over seeds.
 
-    Frames that were aligned on count, too, as they do in the paper; a row more has the others.
+    Frames that were aligned on count, too, as they do in the paper; a row more has the others. An
+    alignment that does not help is rolled back here, and a row says of how many that is true.
     """
     place, theirs = published(scene, outdoors=outdoors)
     lines = [f'| | seeds | here | the paper, {place} |', '|---|---|---|---|']
@@ -103,6 +104,9 @@ def comparison_table(
         if not ours:
             continue
         figure = theirs.get((variant, aligned), '-')
+        kept = [r.figures.get('alignment_kept', 1.0) for r in _by_seed(ours)]
+        if not all(kept):
+            name += f' ({len(kept) - sum(map(bool, kept))} of {len(kept)} rolled back)'
         lines.append(f'| {name} | {_medians(_by_seed(ours))} | {figure} |')
         others = [r for r in ours if r.row == parts[1]]
         if others:

@@ -15,7 +15,7 @@ from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.environment import Environment, make_aprnet
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
-from posemap_ros.recipe import AprRecipe, LossWeights
+from posemap_ros.recipe import AprRecipe, LossWeights, PlateauRecipe
 
 POSES = torch.from_numpy(circle_of_poses(12)).float()
 PHOTOS = PosedViews(
@@ -108,6 +108,21 @@ def test_gradients_are_shortened_only_where_there_is_a_limit(train: Train) -> No
     free, short = (train(replace(BASE, max_gradient_norm=norm)) for norm in (0.0, 1e-6))
     assert not same(free, short)
     assert same(free, train(replace(BASE, max_gradient_norm=1e6)))
+
+
+def test_a_training_ends_when_its_held_out_error_gets_no_better(train: Train) -> None:
+    """At a learning rate of 0 it never does: looked at every two steps, it is over six steps after
+    the first time.
+    """
+    still = replace(
+        BASE,
+        steps=20,
+        learning_rate=0.0,
+        backbone_learning_rate=0.0,
+        plateau=PlateauRecipe(checks=10, patience=0.1, factor=0.5, stop=0.3),
+    )
+    saved = torch.load(train(still), weights_only=True)
+    assert saved['step'] == 2 + 6 and saved['plateau']['factor'] == 0.125
 
 
 def test_learned_weights_of_the_pose_loss_survive_a_stop(train: Train) -> None:

@@ -1,5 +1,7 @@
 """The paper's figures beside ours: copied without a slip, and compared like with like."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,16 @@ def test_medians_and_their_spread_beside_the_papers() -> None:
     assert lines[3] == '| PMNet_ud | 1 | 0.050 m, 2.00 deg | 0.08 m, 2.23 deg |'
     assert lines[4].startswith('| PMNet_ud, on frames not aligned on | 1 | 0.060 m,')
     assert len(lines) == 5
+
+
+def test_an_alignment_that_was_rolled_back_is_called_so() -> None:
+    rows = ('dfnet, aligned on these', 'dfnet, aligned on others')
+    results = [
+        replace(result(row, seed, [0.1]), figures={'alignment_kept': float(seed > 0)})
+        for seed in range(3)
+        for row in rows
+    ]
+    assert '| DFNet_dm (1 of 3 rolled back) | 3 |' in comparison_table(results)
 
 
 def test_kings_college_has_what_table_5_adds() -> None:
