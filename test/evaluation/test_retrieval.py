@@ -22,6 +22,12 @@ def test_an_image_of_the_database_finds_itself_and_a_new_one_its_neighbour(tmp_p
     assert any(np.array_equal(poses[1], every.poses[i]) for i in (4, 6))
 
 
+def test_the_weights_that_are_given_are_used(tmp_path: Path) -> None:
+    images = open_dataset(make_tiny_dataset(tmp_path / 'data', 4))
+    with pytest.raises(FileNotFoundError, match='mine.pth'):
+        retrieve_poses(images, images, CAMERA, 'efficientnet_lite0', tmp_path / 'mine.pth')
+
+
 def test_a_drive_that_comes_back_is_found_but_not_its_neighbours(tmp_path: Path) -> None:
     """The first four of eight images come again, as in a second round."""
     every = open_dataset(make_tiny_dataset(tmp_path / 'data', 8))

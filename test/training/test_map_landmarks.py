@@ -67,6 +67,14 @@ def test_photos_without_anything_in_common_leave_it_as_it_was(room, tmp_path, ca
     assert Environment.load(room).landmarks is None
 
 
+def test_a_recipe_without_landmarks_asks_for_another(room, data, tmp_path, capsys):
+    (tmp_path / 'none.yaml').write_text('landmarks: {photos: 0}')
+    assert main([*arguments(room, data), '--recipe', str(tmp_path / 'none.yaml')]) == 1
+    assert 'wants no landmarks' in capsys.readouterr().err
+    assert main([*arguments(room, data), '--recipe', 'fast']) == 0
+    assert Environment.load(room).landmarks is not None
+
+
 def test_a_missing_environment_is_one_sentence(data, tmp_path, capsys):
     assert main(arguments(tmp_path / 'none', data)) == 1
     assert capsys.readouterr().err.count('\n') == 1
