@@ -300,6 +300,11 @@ class ImageAdapter:
                 'was built with or, if it is that wide, calibrate it again'
             )
 
+    def seen(self) -> np.ndarray:
+        """Which of the target's pixels the source sees to the full: bool [height, width]."""
+        white = np.full((self.source.height, self.source.width, 3), 255, np.uint8)
+        return self(white).min(axis=-1) == 255
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """uint8 [source.height, source.width, 3] -> uint8 [target.height, target.width, 3]."""
         expected = (self.source.height, self.source.width, 3)

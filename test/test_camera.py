@@ -364,3 +364,15 @@ def test_images_of_another_shape_are_refused(shape):
 def test_float_images_are_refused():
     with pytest.raises(ValueError, match='float'):
         ImageAdapter(PINHOLE, PINHOLE)(np.zeros((480, 640, 3), np.float32))
+
+
+def test_the_pixels_that_the_source_sees_are_those_that_are_not_black():
+    """A lens with pincushion distortion does not see the corners of its own pinhole camera."""
+    source = Camera(160, 120, 100.0, 100.0, 80.0, 60.0, 'plumb_bob', (0.15, 0.0, 0.0, 0.0, 0.0))
+    adapter = ImageAdapter(source, source.undistorted())
+    seen = adapter.seen()
+    assert seen[60, 80] and not seen[0, 0] and 0.7 < seen.mean() < 1.0
+    image = adapter(np.full((120, 160, 3), 90, np.uint8))
+    assert (image[seen] == 90).all() and (image[~seen] < 90).all(axis=-1).mean() > 0.95
+    plain = Camera(160, 120, 100.0, 100.0, 80.0, 60.0)
+    assert ImageAdapter(plain, plain.resized(80, 60)).seen().all()

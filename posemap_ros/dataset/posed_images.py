@@ -16,6 +16,7 @@ from posemap_ros.dataset.image_io import read_image
 
 # Few, because their tables are as large as images, and a dataset may have a camera for each frame.
 _adapter = lru_cache(maxsize=4)(ImageAdapter)
+_seen = lru_cache(maxsize=4)(lambda source, target: _adapter(source, target).seen())
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,12 @@ class PosedImages:
         except CameraMismatch as error:
             raise CameraMismatch(f'{self.frames[index].path}: {error}') from None
         return adapter(self.load(index))
+
+    def seen_as(self, index: int, camera: Camera) -> np.ndarray:
+        """Which pixels of `load_as` the frame's camera saw, bool [height, width]; the others are
+        black, as its undistortion leaves them.
+        """
+        return _seen(self.camera_of(index), camera)
 
     def select(self, names: Iterable[str]) -> PosedImages:
         """The frames with these names, in this order. Raises `DatasetError` for an unknown one."""

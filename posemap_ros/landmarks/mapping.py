@@ -16,7 +16,6 @@ from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import mutual_matches
 from posemap_ros.dataset import PosedImages
-from posemap_ros.landmarks.blocks import in_blocks
 from posemap_ros.landmarks.depth import ray_depths
 from posemap_ros.landmarks.keypoints import KeypointDetector, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
@@ -27,6 +26,7 @@ from posemap_ros.landmarks.tracks import join_tracks
 from posemap_ros.landmarks.triangulation import Sightings, triangulate
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import LandmarksRecipe
+from posemap_ros.support.blocks import in_blocks
 
 _PHOTOS_AT_ONCE, _PAIRS_AT_ONCE = 16, 128
 # Of the width of 640 pixels. Matches farther from the epipolar line than several times the usual

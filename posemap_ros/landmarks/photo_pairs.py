@@ -27,7 +27,7 @@ def choose_pairs(
     T_cam_world = invert(T_world_cam)
     pairs, places = [], []
     for photo, points in enumerate(scene_points):
-        overlap, parallax = _in_common(photo, points, T_world_cam, T_cam_world, camera)
+        overlap, parallax = in_common(photo, points, T_world_cam, T_cam_world, camera)
         order = np.argsort(-overlap, kind='stable')
         order = order[overlap[order] >= _LEAST_OVERLAP]
         band = np.digitize(parallax[order], _PARALLAXES_DEG)
@@ -43,7 +43,7 @@ def choose_pairs(
     return np.unique(pairs[first[:budget]], axis=0)
 
 
-def _in_common(
+def in_common(
     photo: int,
     points: np.ndarray,
     T_world_cam: np.ndarray,

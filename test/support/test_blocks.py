@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posemap_ros.landmarks.blocks import InvalidBlock, in_blocks
+from posemap_ros.support.blocks import InvalidBlock, in_blocks
 
 
 def squares(block):

@@ -1,0 +1,1 @@
+"""How far away things are in photos whose poses are known: from how they move between them."""
