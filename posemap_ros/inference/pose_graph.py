@@ -37,30 +37,19 @@ def _summarise_pooled(head: PooledHead, deep: Tensor) -> Tensor:
 
 
 def _summarise_scene_points(head: ScenePointHead, deep: Tensor) -> Tensor:
-    """Of `solve.ScenePointSolver`: the weighted means of the points in the camera's and the
-    scene's frame [3, 3], their variances [1, 1] and covariance [9], all that weighted Procrustes
-    needs; how evenly the cells count [1]; what they add to the spread's hidden layer [rest].
+    """Of `solve.ScenePointSolver`: of N cells the points in the scene [3 N] and in the camera's
+    frame [3 N] and the weights [N]; what the context adds to the spread's hidden layer [rest].
     """
     points, depths, weights, context = head.cell_points(deep)
-    in_camera = depths[..., None] * head.rays
-    weights = weights[..., None]
-    camera_mean = (weights * in_camera).sum(1, keepdim=True)
-    scene_mean = (weights * points).sum(1, keepdim=True)
-    in_camera, points = in_camera - camera_mean, points - scene_mean
-    # Not as a matrix product, which would be in half precision on a GPU.
-    covariance = (weights[..., None] * points[..., None] * in_camera[:, :, None]).sum(1)
-    sums = [
-        camera_mean,
-        scene_mean,
-        (weights * in_camera.square()).sum((1, 2)),
-        (weights * points.square()).sum((1, 2)),
-        covariance,
-        -weights.square().sum(1).log(),
+    parts = [
+        points,
+        depths[..., None] * head.rays,
+        weights,
         nn.functional.linear(
             context, head.spread[0].weight[:, : context.shape[1]], head.spread[0].bias
         ),
     ]
-    return torch.cat([value.reshape(1, -1) for value in sums], dim=1)
+    return torch.cat([value.reshape(1, -1) for value in parts], dim=1)
 
 
 _SUMMARIES = {PooledHead: _summarise_pooled, ScenePointHead: _summarise_scene_points}

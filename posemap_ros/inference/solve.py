@@ -1,6 +1,7 @@
 """From the few numbers of a `PoseGraph` to the pose, in NumPy and double precision.
 
-Everything here stays below the 500 elements from which on NumPy gives Python's lock away.
+Arrays stay below the 500 elements from which on NumPy gives Python's lock away, where the grid has
+no more cells than 166.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import numpy as np
 from torch import nn
 
-from posemap_ros.aprnet.heads import PooledHead, ScenePointHead
+from posemap_ros.aprnet.heads import ROBUST_STEPS, PooledHead, ScenePointHead
 from posemap_ros.aprnet.network import APRNet
 
 
@@ -47,29 +48,55 @@ class PooledSolver:
 
 
 class ScenePointSolver:
-    """The pose of a `ScenePointHead`: weighted Procrustes."""
+    """The pose of a `ScenePointHead`: robust weighted Procrustes."""
 
     def __init__(self, head: ScenePointHead) -> None:
         first, _, last = head.spread
         # The last two inputs are about the residuals, which only the pose can tell.
         self._residual_weights = _array(first.weight)[:, -2:]
         self._last_weights, self._last_bias = _array(last.weight), _array(last.bias)
-        self.count = 18 + len(self._residual_weights)
+        self._cells = len(head.rays)
+        self.count = 7 * self._cells + len(self._residual_weights)
 
     def __call__(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rotation [3, 3], translation [3] and log of the spread [2]."""
-        camera_mean, scene_mean = numbers[:3], numbers[3:6]
-        camera_variance, scene_variance = numbers[6:8]
-        covariance = numbers[8:17].reshape(3, 3)
-        rotation = _nearest_rotation(covariance)
-        residual = camera_variance + scene_variance - 2.0 * np.sum(rotation * covariance)
-        evidence = (0.5 * math.log(max(residual, 1e-10)), numbers[17])
-        hidden = np.maximum(numbers[18:] + self._residual_weights @ evidence, 0.0)
-        log_sigma = self._last_weights @ hidden + self._last_bias
-        return rotation, scene_mean - rotation @ camera_mean, log_sigma
+        n = self._cells
+        points, in_camera = numbers[: 3 * n].reshape(n, 3), numbers[3 * n : 6 * n].reshape(n, 3)
+        weights, context = numbers[6 * n : 7 * n], numbers[7 * n :]
+        counted = weights
+        for _ in range(ROBUST_STEPS):
+            rotation, translation = _procrustes(in_camera, points, counted)
+            off = np.sqrt(_squared_distance(in_camera, points, rotation, translation))
+            usual = max(np.sort(off)[(n - 1) // 2], 1e-6)  # as torch's median
+            counted = weights / (1.0 + (off / usual) ** 2)
+        rotation, translation = _procrustes(in_camera, points, counted)
+        squared = weights @ _squared_distance(in_camera, points, rotation, translation)
+        evidence = 0.5 * math.log(max(squared, 1e-10)), -math.log(weights @ weights)
+        hidden = np.maximum(context + self._residual_weights @ evidence, 0.0)
+        return rotation, translation, self._last_weights @ hidden + self._last_bias
 
 
 _SOLVERS = {PooledHead: PooledSolver, ScenePointHead: ScenePointSolver}
+
+
+def _procrustes(
+    source: np.ndarray, target: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rotation [3, 3] and translation [3] that carry points [n, 3] best onto others, in the
+    weighted mean square.
+    """
+    weights = weights / weights.sum()
+    source_mean, target_mean = weights @ source, weights @ target
+    covariance = (target - target_mean).T @ (weights[:, None] * (source - source_mean))
+    rotation = _nearest_rotation(covariance)
+    return rotation, target_mean - rotation @ source_mean
+
+
+def _squared_distance(
+    source: np.ndarray, target: np.ndarray, rotation: np.ndarray, translation: np.ndarray
+) -> np.ndarray:
+    """Of points [n, 3], moved, from others: [n]."""
+    return ((target - source @ rotation.T - translation) ** 2).sum(axis=1)
 
 
 def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:

@@ -47,3 +47,19 @@ def test_consistent_points_give_the_exact_pose() -> None:
     pose = head(torch.zeros(1, 8, 3, 4)).T_scene_cam[0]
     assert torch.allclose(pose[:3, :3], rotation, atol=1e-4)
     assert torch.allclose(pose[:3, 3], position, atol=1e-4)
+
+
+def test_cells_that_are_wrong_hardly_move_the_pose() -> None:
+    """A third of the cells, sure of themselves, see another place: they are outvoted."""
+    torch.manual_seed(0)
+    head = ScenePointHead(8, 2.0, RAYS)
+    depths = torch.linspace(1.0, 4.0, 12)
+    points = depths[:, None] * RAYS.reshape(-1, 3)
+    points[::3] += torch.tensor([0.5, -0.4, 0.3])
+    cells = torch.cat([points / 2.0, (depths / 2.0).log()[:, None], torch.zeros(12, 1)], dim=1)
+    head.cells[-1].register_forward_hook(lambda *_: cells.T.reshape(1, 5, 3, 4))
+    pose = head(torch.zeros(1, 8, 3, 4)).T_scene_cam[0]
+    _, translation = roma.rigid_points_registration(
+        depths[:, None] * RAYS.reshape(-1, 3), points
+    )
+    assert pose[:3, 3].norm() < 0.3 * translation.norm()
