@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,18 @@ from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.trainer import train_aprnet
 from posemap_ros.aprnet.view_source import ViewSource
-from posemap_ros.building import Build, prepare_build
+from posemap_ros.building.build import Build, prepare_build
+from posemap_ros.building.field import photo_rays
+from posemap_ros.building.scene import scene_of
 from posemap_ros.camera import Camera
 from posemap_ros.environment import make_aprnet, make_nerf_p
 from posemap_ros.extraction.bag_recording import BagOptions
 from posemap_ros.extraction.from_bag import extract_bag
-from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import load_recipe
 from posemap_ros.support.command_line import run_stage
+from posemap_ros.training_phases import Phases
 
 DEMO_BAG = Path(__file__).parents[1] / 'demo' / 'bags' / 'mapping'
 # One frame in so many is held out, and so many rays of those frames are judged by.
@@ -59,39 +61,6 @@ FIELDS = ('grid', 'mlp', 'reference')
 POSEMAPS = ('some cells', 'all cells', 'reference')
 
 
-@dataclass
-class Rays:
-    """Posed images of one size, to draw rays from."""
-
-    pixels: Tensor  # [N, h * w, 3] uint8
-    poses: Tensor  # [N, 4, 4]
-    histograms: Tensor  # [N, 10]
-    in_camera: Tensor  # [h * w, 3]
-
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Origins, directions, histograms and true colours of random rays, each [count, .]."""
-        device = self.poses.device
-        image = torch.randint(len(self.poses), (count,), generator=generator).to(device)
-        pixel = torch.randint(len(self.in_camera), (count,), generator=generator).to(device)
-        directions = (self.poses[image, :3, :3] @ self.in_camera[pixel][:, :, None])[..., 0]
-        true = self.pixels[image, pixel].float() / 255.0
-        return self.poses[image, :3, 3], directions, self.histograms[image], true
-
-
-def read_rays(build: Build) -> tuple[Rays, Rays]:
-    """Of the frames that are trained on, and of those that are held out."""
-    camera = build.nerf_camera
-    images, poses = build.images(camera), build.poses
-    held_out = torch.arange(len(poses)) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
-    rays = camera.rays().reshape(-1, 3)
-
-    def part(chosen: Tensor) -> Rays:
-        values = images[chosen].flatten(1, 2), poses[chosen], luma_histogram(images[chosen]), rays
-        return Rays(*(v.to(build.device) for v in values))
-
-    return part(~held_out), part(held_out)
-
-
 def measure_field(
     field: str, data: Path, work: Path, seconds: float, device: str, busy: bool
 ) -> dict[str, Any]:
@@ -106,8 +75,10 @@ def measure_field(
     clock = time.process_time if busy else time.perf_counter
     recipe = load_recipe('fast' if field == 'grid' else 'paper_indoor')
     build = prepare_build(data, replace(recipe, data_fraction=1.0), work, device=device)
-    rays, held_out = read_rays(build)
-    scene, recipe = build.scene, build.recipe.nerf_p
+    photos = photo_rays(build)
+    apart = torch.arange(len(build.dataset)) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
+    seen, held_out = (~apart).nonzero()[:, 0], apart.nonzero()[:, 0]
+    scene, recipe = scene_of(build), build.recipe.nerf_p
     torch.manual_seed(0)
     if field == 'reference':
         centre = scene.T_world_scene[:3, 3]
@@ -121,12 +92,13 @@ def measure_field(
     optimiser = torch.optim.Adam(trained, lr=recipe.learning_rate, eps=1e-15, fused=True)
 
     def loss(index: int, generator: torch.Generator) -> Tensor:
-        batch = rays.draw(recipe.rays_per_step, generator)
+        rays = photos.draw(seen, recipe.rays_per_step, generator)
         if isinstance(model, NeRFP):
-            return model.loss(*batch, index, generator)[0]
-        return model.loss(*batch)
+            return model.loss(rays, index, generator)[0]
+        return model.loss(rays.origins, rays.directions, rays.histogram, rays.rgb)
 
-    judged = held_out.draw(JUDGED_RAYS, torch.Generator().manual_seed(1))
+    judged = photos.draw(held_out, JUDGED_RAYS, torch.Generator().manual_seed(1))
+    judged = judged.origins, judged.directions, judged.histogram, judged.rgb
 
     @torch.no_grad()
     def psnr() -> float:
@@ -172,8 +144,8 @@ def untrained(build: Build) -> tuple[NeRFP, APRNet, PosedViews]:
     """Networks with random weights, which cost what trained ones do, and a few photos."""
     torch.manual_seed(0)
     few = build.dataset.thinned(min(1.0, APRNET_PHOTOS / len(build.dataset)))
-    nerf = make_nerf_p(build.scene, build.recipe.nerf_p).to(build.device)
-    net = make_aprnet(build.scene, build.network_camera, build.recipe.aprnet)
+    nerf = make_nerf_p(scene_of(build), build.recipe.nerf_p).to(build.device)
+    net = make_aprnet(scene_of(build), build.network_camera, build.recipe.aprnet)
     few = replace(build, dataset=few)
     photos = PosedViews(few.images(build.network_camera), few.poses)
     nerf = nerf.requires_grad_(False).eval()
@@ -186,12 +158,14 @@ def measure_aprnet(data: Path, work: Path, device: str) -> dict[str, Any]:
     nerf, net, photos = untrained(build)
     recipe = replace(build.recipe.aprnet, rendering_losses_from=0.0)
     checkpoint = work / 'aprnet.pt'
-    source = ViewSource(nerf, photos.part(slice(0, -1)), net.camera, recipe, 0, work)
+    source = ViewSource(nerf, photos, net.camera, recipe, 0, work)
+    frames = torch.arange(len(photos))
 
     def train(steps: int) -> float:
         started = time.perf_counter()
         recipe_of_run = replace(recipe, steps=steps)
-        train_aprnet(net, source, photos.part(slice(-1, None)), recipe_of_run, 0, checkpoint)
+        phases = Phases(frames, frames[:1], steps)
+        train_aprnet(net, source, phases, recipe_of_run, 0, checkpoint, lambda: None)
         finish(build.device)
         return time.perf_counter() - started
 

@@ -79,6 +79,7 @@ class NerfRecipe(_Checked):
 
     field: Literal['grid', 'mlp'] = 'grid'
     appearance: Literal['affine', 'percent_embedding'] = 'affine'
+    pose_branch_sees_position: bool = False
     pose_branch_sees_direction: bool = False
     image_height: Pixels = 120
     resolutions: Annotated[tuple[int, ...], Within(2, 4096)] = (64, 128, 256)
@@ -91,6 +92,7 @@ class NerfRecipe(_Checked):
     schedule: ScheduleRecipe = ScheduleRecipe()  # of both trainings
     distortion_weight: Weight = 2e-3
     smoothness_weight: Weight = 1e-2
+    depth_weight: Weight = 0.0
     pose_steps: Steps = 400
     pose_batch: Count = 16
     pose_learning_rate: Rate = 1e-3
@@ -155,6 +157,7 @@ class AprRecipe(_Checked):
     image_loss_window: Share = 0.5
     posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
     brightness_jitter: Share = 0.2
+    light_jitter: Share = 0.0
     pose_reduction: Literal['sum', 'mean'] = 'sum'  # over the 12 numbers
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
     supervise_counterparts: bool = False  # learn the pose of the photos' renders, too
@@ -236,6 +239,8 @@ class Recipe(_Checked):
     # of the training frames, evenly taken
     data_fraction: Annotated[float, Within(1e-6, 1.0)] = 1.0
     held_out: Annotated[float, Within(0.0, 0.5)] = 0.05
+    # share of the steps of a training after which the frames held out join in
+    everything_from: Share = 1.0
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
@@ -255,15 +260,20 @@ def load_recipe(name: str) -> Recipe:
     """Read a recipe by the name of one that ships (config/training/NAME.yaml) or by a file's path.
 
     ``NAME+VARIANT`` takes what the variant says (config/training/variants/VARIANT.yaml) in place
-    of the recipe's values; there can be several.
+    of the recipe's values; there can be several. A recipe may itself say only how it differs from
+    one that ships: ``base: NAME``.
 
     Raises:
         InvalidRecipe: no such recipe, not YAML, an unknown key, or a value of a wrong type.
     """
     base, *variants = [name] if Path(name).is_file() else name.split('+')
     path = _recipe_file(base, 'recipe', RECIPES)
-    values = {'name': path.stem, **_read_yaml(path)}
-    source = str(path)
+    values, source = _read_yaml(path), str(path)
+    if 'base' in values:
+        shipped = _recipe_file(str(values.pop('base')), 'base recipe', RECIPES)
+        values = _merged(_read_yaml(shipped), values)
+        source += f' on {shipped}'
+    values = {'name': path.stem, **values}
     for variant in variants:
         overlay = _recipe_file(variant, 'variant', RECIPES / 'variants')
         values = _merged(values, _read_yaml(overlay))

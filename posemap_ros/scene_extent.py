@@ -38,13 +38,12 @@ class SeenPoints:
         return len(self.depths)
 
 
-def measure_scene(dataset: PosedImages) -> SceneFrame:
-    """The scene's frame from where the cameras were and what they saw.
+def measure_scene(T_world_cam: np.ndarray, seen: SeenPoints) -> SceneFrame:
+    """The scene's frame from where the cameras [N, 4, 4] were and what they saw.
 
-    Where too few points can be triangulated, from the cameras alone.
+    Where too few points could be triangulated, from the cameras alone.
     """
-    poses = torch.from_numpy(dataset.poses)
-    seen = triangulate_seen_points(dataset)
+    poses = torch.from_numpy(T_world_cam)
     if len(seen) < _ENOUGH_POINTS:
         return SceneFrame.from_poses(poses)
     points, depths = torch.from_numpy(seen.points), torch.from_numpy(seen.depths)

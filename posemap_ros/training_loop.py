@@ -104,6 +104,7 @@ def train(
     seed: int,
     schedule: ScheduleRecipe = USUAL_SCHEDULE,
     plateau: Plateau | None = None,
+    milestone: tuple[int, Callable[[], None]] | None = None,
 ) -> None:
     """Call ``step(index, generator)`` for each step, from the checkpoint on if there is one.
 
@@ -120,7 +121,10 @@ def train(
         seed: of the generators.
         schedule: of the learning rates.
         plateau: the error of held-out frames, which is shown, too, and may change the schedule.
+        milestone: a step, and what to call once before it, or at the end if that comes sooner.
+            From then on held-out frames are trained on, too, so the plateau is not asked any more.
     """
+    held_out_until, judge = milestone or (steps, lambda: None)
     state = {**state, 'optimiser': optimiser}
     if plateau is not None:
         state['plateau'] = plateau
@@ -134,6 +138,8 @@ def train(
     with progress_bar(None, name, steps, 'step', start) as bar, _curves(checkpoint, start) as plot:
         try:
             for index in range(start, steps):
+                if index == held_out_until:
+                    judge()
                 factor = rate_factor(index, steps, schedule)
                 if plateau is not None:
                     factor *= plateau.factor
@@ -142,7 +148,7 @@ def train(
                 draws = (seed * 1_000_003 + index) * 1009 + rank()
                 figures = step(index, torch.Generator().manual_seed(draws))
                 done = index + 1
-                if plateau is not None:
+                if plateau is not None and done <= held_out_until:
                     plateau.after(done)
                 bar.update()
                 if index % SHOW_EVERY == 0:
@@ -156,6 +162,8 @@ def train(
                     saved = time.monotonic()
                 if plateau is not None and plateau.over:
                     break
+            if done <= held_out_until:
+                judge()
         finally:
             if is_first() and done > start:
                 save_checkpoint(checkpoint, done, state)

@@ -27,7 +27,8 @@ class RoomField(nn.Module):
         depth = to_walls.amin(dim=-1, keepdim=True) * 0.98
         depths = depth * torch.tensor([0.5, 0.99, 1.0, 1.01, 2.0])
         weights = torch.tensor([0.0, 0.2, 0.6, 0.2, 0.0]).expand_as(depths)
-        return RaySamples(depths, weights, depths[..., None])
+        points = origins[:, None] + depths[..., None] * directions[:, None]
+        return RaySamples(points, depths, weights, depths[..., None])
 
 
 def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) -> LandmarkMap:

@@ -152,3 +152,16 @@ def test_numbers_as_people_write_them(tmp_path: Path) -> None:
     path.write_text('aprnet: {learning_rate: 1e-4, brightness_jitter: 0}')
     aprnet = load_recipe(str(path)).aprnet
     assert aprnet.learning_rate == 1e-4 and aprnet.brightness_jitter == 0.0
+
+
+def test_a_recipe_says_how_it_differs_from_its_base(tmp_path: Path) -> None:
+    fast, room = load_recipe('fast'), load_recipe('room')
+    assert room.aprnet.steps != fast.aprnet.steps and room.aprnet.loss.posemap == 1.0
+    assert room.nerf_p == fast.nerf_p and room.aprnet.loss.points == fast.aprnet.loss.points
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('base: fast\nnerf_p: {steps: 7}\n')
+    recipe = load_recipe(str(mine))
+    assert recipe == replace(fast, name='mine', nerf_p=replace(fast.nerf_p, steps=7))
+    mine.write_text('base: slow\n')
+    with pytest.raises(InvalidRecipe, match="no base recipe 'slow': give one of fast"):
+        load_recipe(str(mine))

@@ -91,7 +91,7 @@ def test_points_lie_on_what_was_seen(street):
 
 def test_a_street_of_60_m(street):
     box, dataset = street
-    scene = measure_scene(dataset)
+    scene = measure_scene(dataset.poses, triangulate_seen_points(dataset))
     # The cube is aligned with the mean pose, which looks along its diagonal.
     assert scene.radius_m == pytest.approx(1.5 * 30 / np.sqrt(2), rel=0.01)
     nearest = min(box.hits(T)[0].min() for T in dataset.poses)
@@ -129,7 +129,7 @@ def test_a_hall_seen_from_nearly_one_place(tmp_path):
     ]
     dataset = box.dataset(tmp_path, poses)
     assert SceneFrame.from_poses(torch.tensor(dataset.poses)).radius_m < 1.0
-    scene = measure_scene(dataset)
+    scene = measure_scene(dataset.poses, triangulate_seen_points(dataset))
     assert 5.0 < scene.radius_m < 10.0
     assert 0.2 < scene.near_m <= 0.5
 
@@ -138,5 +138,6 @@ def test_where_nothing_can_be_triangulated_the_cameras_tell(tmp_path):
     """A camera that turns exactly on the spot sees no depth, and needs none."""
     box = PaintedBox((-5, -5, 0), (5, 5, 3), metres_per_blob=0.3)
     dataset = box.dataset(tmp_path, [look((1, 2, 1.5), heading) for heading in range(0, 360, 15)])
-    assert measure_scene(dataset) == SceneFrame.from_poses(torch.tensor(dataset.poses))
-    assert measure_scene(dataset).radius_m == 0.5
+    scene = measure_scene(dataset.poses, triangulate_seen_points(dataset))
+    assert scene == SceneFrame.from_poses(torch.tensor(dataset.poses))
+    assert scene.radius_m == 0.5

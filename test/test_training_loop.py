@@ -195,3 +195,42 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(tmp_path: Path, monke
     with pytest.raises(OSError, match='No space left'):
         run(path, steps=9)
     assert path.read_bytes() == before and not list(tmp_path.glob('*.partial*'))
+
+
+def milestones(checkpoint: Path, milestone: int, stop_at: int | None = None) -> list[int]:
+    """Steps before which the milestone was passed, in a training of ten."""
+    passed, done = [], []
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+
+    def step(index: int, generator: torch.Generator) -> dict[str, float]:
+        if index == stop_at:
+            raise KeyboardInterrupt
+        done.append(index)
+        return {}
+
+    def judge() -> None:
+        passed.append(done[-1] + 1 if done else None)
+
+    train('test', 10, step, optimiser, {}, checkpoint, 0, milestone=(milestone, judge))
+    return passed
+
+
+@pytest.mark.parametrize('milestone', [1, 7, 10])
+def test_a_milestone_is_passed_once_before_its_step_or_at_the_end(
+    tmp_path: Path, milestone: int
+) -> None:
+    assert milestones(tmp_path / 'c.pt', milestone) == [milestone]
+    assert milestones(tmp_path / 'c.pt', milestone) == []
+
+
+def test_a_milestone_is_passed_by_whichever_run_comes_there(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        milestones(tmp_path / 'before.pt', 7, stop_at=5)
+    assert milestones(tmp_path / 'before.pt', 7) == [7]
+    # Stopped in the very step: what was found out then is found out again.
+    with pytest.raises(KeyboardInterrupt):
+        milestones(tmp_path / 'at.pt', 7, stop_at=7)
+    assert milestones(tmp_path / 'at.pt', 7) == [None]
+    with pytest.raises(KeyboardInterrupt):
+        milestones(tmp_path / 'after.pt', 7, stop_at=8)
+    assert milestones(tmp_path / 'after.pt', 7) == []

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posemap_ros.building import Build, build_environment, prepare_build
+from posemap_ros.building.build import Build, prepare_build
+from posemap_ros.building.environment import build_environment
 from posemap_ros.dataset import PosedImages, open_part
 from posemap_ros.evaluation.ablation import Result, fraction_table, main_table, outlier_table
 from posemap_ros.evaluation.errors import Evaluation, rotation_error_deg, translation_error_m

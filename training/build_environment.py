@@ -14,7 +14,7 @@ import argparse
 import shutil
 import sys
 
-from posemap_ros.building import build_environment
+from posemap_ros.building.environment import build_environment
 from posemap_ros.support.command_line import add_training_arguments, run_stage
 from posemap_ros.support.distributed import is_first, process_group
 from posemap_ros.training.train_nerf_p import open_build

@@ -13,7 +13,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from posemap_ros.building import find_landmarks, store_landmarks, work_folder
+from posemap_ros.building.build import work_folder
+from posemap_ros.building.landmarks import find_landmarks, store_landmarks
 from posemap_ros.dataset import open_part
 from posemap_ros.environment import Environment
 from posemap_ros.recipe import InvalidRecipe, load_recipe

@@ -25,7 +25,7 @@ import torch
 
 from posemap_ros.alignment.align import MIN_IMAGES
 from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
-from posemap_ros.building import Build
+from posemap_ros.building.build import Build
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.published import comparison_table, is_outdoors, known_scene
 from posemap_ros.recipe import Recipe, load_recipe
@@ -192,14 +192,13 @@ class Reproduction:
     def _tell(self, ablation: Ablation, build: Build, plan: Plan) -> str:
         """The tables, and what they are of, as Markdown."""
         nerf, aprnet = build.recipe.nerf_p, build.recipe.aprnet
-        held_out, frames = build.held_out, len(build.dataset)
         schedule = 'The whole schedule'
         if self.arguments.hours is not None:
             schedule = f'{100 * plan.share:.3g} % of the schedule: {self.arguments.hours:g} hours'
         return '\n\n'.join(
             [
                 f'# {self.arguments.data.resolve().name}',
-                f'Recipe {self.arguments.recipe}, {frames - held_out} training frames, '
+                f'Recipe {self.arguments.recipe}, {len(build.dataset)} training frames, '
                 f'{len(ablation.test)} test frames, {len(ablation.aligned_on)} of which are '
                 f'aligned on. {schedule}, which is {nerf.steps} and {nerf.pose_steps} steps of '
                 f"NeRF-P and at most {aprnet.steps} of APRNet. The paper's figures are those of "

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from posemap_ros.building import check_weights, train_aprnet_stage, train_nerf_p
+from posemap_ros.building.field import train_nerf_p
+from posemap_ros.building.network import check_weights, train_aprnet_stage
 from posemap_ros.support.command_line import add_training_arguments, run_stage
 from posemap_ros.support.distributed import is_first, process_group
 from posemap_ros.support.stopwatch import Stopwatch

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from posemap_ros.building import Build, FolderInUse, prepare_build, train_nerf_p, work_folder
+from posemap_ros.building.build import Build, prepare_build, work_folder
+from posemap_ros.building.environment import FolderInUse
+from posemap_ros.building.field import train_nerf_p
 from posemap_ros.recipe import load_recipe
 from posemap_ros.support.command_line import add_training_arguments, run_stage
 from posemap_ros.support.distributed import is_first, process_group

@@ -23,10 +23,9 @@ class Prediction:
 
     T_world_cam: Tensor  # [B, 4, 4], rotations on SO(3)
     log_sigma: Tensor  # [B, 2] log of the standard deviation per axis: metres, radians
-    points: (
-        Tensor | None
-    )  # [B, N, 3] world points seen in the cells of the grid, if the head predicts them
-    depths: Tensor | None  # [B, N] their depths, metres
+    # Of the cells of the grid, if the head predicts them:
+    points: Tensor | None = None  # [B, N, 3] world points seen there
+    depths: Tensor | None = None  # [B, N] their depths, metres
 
     def part(self, index: slice) -> Prediction:
         """What is said of a run of the images."""

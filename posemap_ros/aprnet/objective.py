@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from posemap_ros.aprnet.losses import image_loss
 from posemap_ros.aprnet.network import APRNet, network_input
@@ -17,6 +18,9 @@ from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.device import mixed_precision
 from posemap_ros.support.distributed import share_of, world_size
+from posemap_ros.training_phases import Phases
+
+_LAMPS = 3, 4  # down and across an image, places whose light changes by itself
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Objective:
     Args:
         net: is trained.
         source: of photos, synthetic views and counterparts.
+        phases: which photos, and views near them, are trained on in which step.
         recipe: of the batch and the losses.
         pose_error: L_pose, if not the recipe's with fixed weights.
     """
@@ -65,10 +70,11 @@ class Objective:
         self,
         net: APRNet,
         source: ViewSource,
+        phases: Phases,
         recipe: AprRecipe,
         pose_error: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
-        self._net, self._source, self._recipe = net, source, recipe
+        self._net, self._source, self._phases, self._recipe = net, source, phases, recipe
         self._device = next(net.parameters()).device
         self._supervise = Supervision(source.nerf, net.camera, recipe, pose_error)
         self._cells = net.camera.height // POSEMAP_STRIDE, net.camera.width // POSEMAP_STRIDE
@@ -112,14 +118,18 @@ class Objective:
     def draw(self, index: int, rendering: bool, generator: torch.Generator) -> Batch:
         """Choose the images of a step and change their brightness."""
         recipe, photos = self._recipe, self._photos_per_step
-        photo = torch.randint(len(self._photos.views), (photos,), generator=generator)
+        frames = self._phases.frames(index)
+        photo = frames[torch.randint(len(frames), (photos,), generator=generator)]
         images, view = [self._inputs(self._photos.views, photo)], photo.new_empty(0)
         if recipe.uses_views:
             views = self._source.synthetic(index).views
             count = share_of(recipe.batch) - photos
-            view = torch.randint(len(views), (count,), generator=generator)
+            near = self._source.views_near(frames)
+            view = near[torch.randint(len(near), (count,), generator=generator)]
             images.append(self._inputs(views, view))
-        gains = random_gains(photos + len(view), recipe.brightness_jitter, generator)
+        gains = random_gains(
+            photos + len(view), recipe.brightness_jitter, recipe.light_jitter, generator
+        )
         inputs = brighten(torch.cat(images), gains)
         pairs = 0
         if self._at_photos is not None and rendering:
@@ -166,15 +176,27 @@ def random_window(
     return (*corner, *extent)
 
 
-def random_gains(count: int, amount: float, generator: torch.Generator) -> Tensor:
-    """Random factors near 1 for the channels of so many images, [count, 3, 1, 1]: one of up to
-    ``amount`` off for each image, and half as much for each of its channels.
+def random_gains(
+    count: int, brightness: float, light: float, generator: torch.Generator
+) -> Tensor:
+    """Random factors near 1 for the channels of so many images, [count, 3, 3, 4]: one of up to
+    ``brightness`` off for each image, half as much for each of its channels, and up to ``light``
+    for each of 3 x 4 places in it, as where other lamps burn.
     """
-    overall = torch.rand((count, 1, 1, 1), generator=generator)
-    tint = torch.rand((count, 3, 1, 1), generator=generator)
-    return (1.0 + amount * (2.0 * overall - 1.0)) * (1.0 + 0.5 * amount * (2.0 * tint - 1.0))
+
+    def factors(off: float, *shape: int) -> Tensor:
+        return 1.0 + off * (2.0 * torch.rand((count, *shape), generator=generator) - 1.0)
+
+    return (
+        factors(brightness, 1, 1, 1)
+        * factors(0.5 * brightness, 3, 1, 1)
+        * factors(light, 1, *_LAMPS)
+    )
 
 
 def brighten(images: Tensor, gains: Tensor) -> Tensor:
-    """Images [B, 3, H, W] with their channels' gains [B, 3, 1, 1], within [0, 1]."""
-    return (images * gains.to(images.device)).clamp(0.0, 1.0)
+    """Images [B, 3, H, W] with their channels' gains [B, 3, h, w], which run smoothly over the
+    image; within [0, 1].
+    """
+    gains = F.interpolate(gains.to(images.device), images.shape[2:], mode='bilinear')
+    return (images * gains).clamp(0.0, 1.0)

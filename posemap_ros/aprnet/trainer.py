@@ -4,6 +4,7 @@ renders.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,18 +19,20 @@ from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.distributed import data_parallel
 from posemap_ros.training_loop import Plateau, train
+from posemap_ros.training_phases import Phases
 
 
 def train_aprnet(
     net: APRNet,
     source: ViewSource,
-    held_out: PosedViews,
+    phases: Phases,
     recipe: AprRecipe,
     seed: int,
     checkpoint: Path,
+    judge: Callable[[], None],
 ) -> None:
-    """Train on the photos and views of ``source``, and watch the error on ``held_out``, which is
-    never trained on.
+    """Train on the photos and views of ``source``, and watch the error on those that are held out
+    until near the end.
 
     The last weights are the result. The learning rate has faded by then; to choose those that did
     best on a few held-out frames instead is a lottery (0.096 m instead of 0.059 m on the test
@@ -37,11 +40,12 @@ def train_aprnet(
 
     Args:
         net: starts from its backbone's ImageNet weights.
-        source: the photos that are trained on, and what NeRF-P shows.
-        held_out: the other part of the training split.
+        source: the photos, and what NeRF-P shows.
+        phases: which photos are trained on in which step.
         recipe: sizes, schedule and loss weights.
         seed: of every random choice.
         checkpoint: file from which a stopped training resumes.
+        judge: is called when those that are held out have not been seen for the last time.
 
     Raises:
         ValueError: the batch is too small for so many processes.
@@ -51,7 +55,7 @@ def train_aprnet(
     net.train()
     learned = LearnedPoseLoss().to(device) if recipe.pose_weighting == 'learned' else None
     trained = [net] if learned is None else [net, learned]
-    losses = data_parallel(Objective(net, source, recipe, learned), *trained)
+    losses = data_parallel(Objective(net, source, phases, recipe, learned), *trained)
     optimiser = _optimiser(net, learned, recipe)
 
     def step(index: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -64,6 +68,7 @@ def train_aprnet(
         return {name: loss.detach() for name, loss in named.items()}
 
     state = {'net': net} if learned is None else {'net': net, 'pose_weighting': learned}
+    held_out = source.photos.part(phases.held_out)
     plateau = Plateau(recipe.plateau, recipe.steps, lambda: median_error(net, held_out))
     train(
         'APRNet',
@@ -75,6 +80,7 @@ def train_aprnet(
         seed,
         recipe.schedule,
         plateau,
+        milestone=(phases.everything_from, judge),
     )
     net.eval()
 

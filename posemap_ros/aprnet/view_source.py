@@ -94,6 +94,11 @@ class ViewSource:
                 (self.folder / f'views_{number - 1:03d}.safetensors').unlink(missing_ok=True)
         return self._synthetic
 
+    def views_near(self, photos: Tensor) -> Tensor:
+        """Indices of the synthetic views that were drawn near the photos with these indices."""
+        rounds = torch.arange(self.recipe.views.per_frame)[:, None]
+        return (photos + rounds * len(self.photos)).flatten()
+
     def _draw(self, number: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(self.seed * 7919 + number)
         views = self.recipe.views

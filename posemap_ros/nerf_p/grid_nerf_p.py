@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from posemap_ros.nerf_p.exposure import EXPOSURES
 from posemap_ros.nerf_p.grid_field import GridField, ProposalField
 from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples
+from posemap_ros.nerf_p.photo_rays import Rays
 from posemap_ros.nerf_p.rendering import (
     composite,
     distortion_loss,
@@ -77,7 +78,9 @@ class GridNeRFP(NeRFP):
         points = origins[:, None] + depths * directions[:, None]
         density, hidden = self.field.density_and_hidden(points)
         weights = weigh(edges, density)
-        return GridSamples(depths[..., 0], weights, hidden, edges, coarse, coarse_weights)
+        return GridSamples(
+            points, depths[..., 0], weights, hidden, edges, coarse, coarse_weights
+        )
 
     def shade(self, samples: RaySamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """See `NeRFP.shade`."""
@@ -86,24 +89,20 @@ class GridNeRFP(NeRFP):
         return self.exposure(composite(samples.weights, colours), histogram)
 
     def loss(
-        self,
-        origins: Tensor,
-        directions: Tensor,
-        histogram: Tensor,
-        true_rgb: Tensor,
-        index: int,
-        generator: torch.Generator,
+        self, rays: Rays, index: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """See `NeRFP.loss`: colour, proposal, distortion, and smoothness of the planes."""
-        samples = self.sample(origins, directions, generator)
-        rgb = self.shade(samples, directions, histogram)
-        photometric = (rgb - true_rgb).square().mean()
+        """See `NeRFP.loss`: colour, depth, proposal, distortion, and smoothness of the planes."""
+        samples = self.sample(rays.origins, rays.directions, generator)
+        rgb = self.shade(samples, rays.directions, rays.histogram)
+        photometric = (rgb - rays.rgb).square().mean()
         loss = photometric + proposal_loss(
             samples.edges, samples.weights, samples.proposal_edges, samples.proposal_weights
         )
         loss = loss + self.recipe.distortion_weight * distortion_loss(
             samples.edges, samples.weights
         )
+        if self.recipe.depth_weight > 0:
+            loss = loss + self.recipe.depth_weight * self.depth_loss(samples, rays)
         if index % SMOOTHNESS_EVERY == 0:
             roughness = self.field.planes.roughness() + self.proposal.planes.roughness()
             loss = loss + SMOOTHNESS_EVERY * self.recipe.smoothness_weight * roughness

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from posemap_ros.nerf_p.exposure import EXPOSURES, PercentEmbedding
 from posemap_ros.nerf_p.mlp_field import MlpField
 from posemap_ros.nerf_p.nerf_p import NeRFP, RaySamples
+from posemap_ros.nerf_p.photo_rays import Rays
 from posemap_ros.nerf_p.rendering import composite, joint_weights, render_weights
 from posemap_ros.nerf_p.sampling import importance_edges, stratified_edges
 from posemap_ros.nerf_p.scene import SceneFrame
@@ -94,7 +95,7 @@ class MlpNeRFP(NeRFP):
         lengths = self.lengths(edges, directions)
         weights = render_weights(density, lengths)
         return MlpSamples(
-            depths, weights, hidden, density, lengths, coarse_weights, coarse_hidden
+            where, depths, weights, hidden, density, lengths, coarse_weights, coarse_hidden
         )
 
     def shade(self, samples: MlpSamples, directions: Tensor, histogram: Tensor) -> Tensor:
@@ -107,31 +108,29 @@ class MlpNeRFP(NeRFP):
         return self.exposure(rgb, histogram)
 
     def loss(
-        self,
-        origins: Tensor,
-        directions: Tensor,
-        histogram: Tensor,
-        true_rgb: Tensor,
-        index: int,
-        generator: torch.Generator,
+        self, rays: Rays, index: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """See `NeRFP.loss`: NeRF-W's, with half the coarse network's squared error."""
-        samples = self.sample(origins, directions, generator)
-        unit = F.normalize(directions, dim=-1)
+        """See `NeRFP.loss`: NeRF-W's, with half the coarse network's squared error; and depth, if
+        the recipe asks for it.
+        """
+        samples = self.sample(rays.origins, rays.directions, generator)
+        unit = F.normalize(rays.directions, dim=-1)
         no_code = unit[:, :0]
         coarse_colours = self.coarse.colours(samples.coarse_hidden, unit, no_code)
         coarse_rgb = composite(samples.coarse_weights, coarse_colours)
-        coarse = 0.5 * (coarse_rgb - true_rgb).square().mean()
-        colours = self._colours(samples, directions, histogram)
+        loss = 0.5 * (coarse_rgb - rays.rgb).square().mean()
+        if self.recipe.depth_weight > 0:
+            loss = loss + self.recipe.depth_weight * self.depth_loss(samples, rays)
+        colours = self._colours(samples, rays.directions, rays.histogram)
         if not self.recipe.mlp.transient:
-            rgb = self.exposure(composite(samples.weights, colours), histogram)
-            squared = (rgb - true_rgb).square()
-            return coarse + 0.5 * squared.mean(), squared.mean()
-        rgb, beta, transient_density = self._with_transient(samples, colours, histogram)
-        squared = (self.exposure(rgb, histogram) - true_rgb).square()
+            rgb = self.exposure(composite(samples.weights, colours), rays.histogram)
+            squared = (rgb - rays.rgb).square()
+            return loss + 0.5 * squared.mean(), squared.mean()
+        rgb, beta, transient_density = self._with_transient(samples, colours, rays.histogram)
+        squared = (self.exposure(rgb, rays.histogram) - rays.rgb).square()
         # NeRF-H's densities are in units of its scaled scene, ours of the scene's radius.
         transient_density = transient_density * self.scene.radius_m
-        return coarse + transient_loss(squared, beta, transient_density), squared.mean()
+        return loss + transient_loss(squared, beta, transient_density), squared.mean()
 
     def _colours(self, samples: MlpSamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """Static colours [R, S, 3]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -10,19 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posemap_ros.camera import Camera
-from posemap_ros.nerf_p.encodings import DIRECTION_FEATURES, encode_direction
+from posemap_ros.nerf_p.encodings import (
+    DIRECTION_FEATURES,
+    encode_direction,
+    positional_encoding,
+)
 from posemap_ros.nerf_p.grid_field import GridField
 from posemap_ros.nerf_p.mlp_field import MlpField
+from posemap_ros.nerf_p.photo_rays import Rays
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseBranch
-from posemap_ros.nerf_p.rendering import composite
+from posemap_ros.nerf_p.rendering import composite, weights_from_depth
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import NerfRecipe
+
+# Of a sample's position, where the pose branch sees it: down to about a tenth of the scene's
+# radius, finer than which nothing needs to be told apart that volume rendering blurs anyway.
+POSITION_FREQUENCIES = 5
+POSITION_FEATURES = 3 * (1 + 2 * POSITION_FREQUENCIES)
+# Standard deviation of a photo's depth, as a share of it, from which on it counts less than half.
+SURE_DEPTH = 0.02
+# Of what a ray lets pass although something was seen along it, beside how far its weight is away.
+TRANSPARENT_WEIGHT = 0.1
 
 
 @dataclass
 class RaySamples:
     """What a field holds along R rays of S samples, before anything is composited."""
 
+    points: Tensor  # [R, S, 3] in the world, metres
     depths: Tensor  # [R, S] metres along the optical axis
     weights: Tensor  # [R, S] of the static scene
     hidden: Tensor  # [R, S, H] the field's hidden values, of the position only
@@ -84,28 +100,34 @@ class NeRFP(nn.Module, ABC):
 
     @abstractmethod
     def loss(
-        self,
-        origins: Tensor,
-        directions: Tensor,
-        histogram: Tensor,
-        true_rgb: Tensor,
-        index: int,
-        generator: torch.Generator,
+        self, rays: Rays, index: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """What step ``index`` of the training minimises, on rays as `sample` takes them.
-
-        Args:
-            histogram: [R, 10] of the image of each ray.
-            true_rgb: [R, 3] in [0, 1].
+        """What step ``index`` of the training minimises.
 
         Returns:
             the loss, and the mean squared colour error, which is only reported.
         """
 
+    def depth_loss(self, samples: RaySamples, rays: Rays) -> Tensor:
+        """Scalar: how far the weights of rays are from the depths that are known of them, where 0
+        is near and 1 is the horizon, and that something is there at all; unsure depths count less.
+        """
+        to_spacing = self.scene.depth_to_spacing
+        known = rays.depth > 0
+        depth, weights = rays.depth[known], samples.weights[known]
+        apart = weights_from_depth(to_spacing(samples.depths[known]), weights, to_spacing(depth))
+        transparent = (1.0 - weights.sum(-1)).clamp_min(0.0)
+        doubt = rays.depth_sigma[known] / (SURE_DEPTH * depth)
+        each = (apart + TRANSPARENT_WEIGHT * transparent) / (1.0 + doubt.square())
+        return each.sum() / max(1, len(rays.depth))
+
     def make_pose_branch(self, feature_width: int) -> PoseBranch:
         """The branch for a field whose position-only features are so wide."""
+        recipe = self.recipe
         return PoseBranch(
-            feature_width + DIRECTION_FEATURES * self.recipe.pose_branch_sees_direction
+            feature_width
+            + POSITION_FEATURES * recipe.pose_branch_sees_position
+            + DIRECTION_FEATURES * recipe.pose_branch_sees_direction
         )
 
     def render_view(self, T_world_cam: Tensor, camera: Camera, histogram: Tensor) -> View:
@@ -163,11 +185,14 @@ class NeRFP(nn.Module, ABC):
 
     def pose_features(self, samples: RaySamples, directions: Tensor) -> Tensor:
         """Rendered pose features [R, 256] of sampled rays with directions [R, 3]."""
-        feature = self.field.feature(samples.hidden)
+        parts = [self.field.feature(samples.hidden)]
+        if self.recipe.pose_branch_sees_position:
+            where = math.pi * self.scene.normalise(samples.points)
+            parts.append(positional_encoding(where, POSITION_FREQUENCIES))
         if self.recipe.pose_branch_sees_direction:
             seen = encode_direction(F.normalize(directions, dim=-1))[:, None]
-            feature = torch.cat([feature, seen.expand(*feature.shape[:2], -1)], dim=-1)
-        return self.pose_branch(feature, samples.weights)
+            parts.append(seen.expand(*samples.depths.shape, -1))
+        return self.pose_branch(torch.cat(parts, dim=-1), samples.weights)
 
 
 def median_depth(samples: RaySamples) -> Tensor:

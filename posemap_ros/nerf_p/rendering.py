@@ -37,6 +37,18 @@ def composite(weights: Tensor, values: Tensor) -> Tensor:
     return torch.einsum('rs,rsc->rc', weights, values)
 
 
+def weights_from_depth(where: Tensor, weights: Tensor, true: Tensor) -> Tensor:
+    """How far the weights [R, S] of samples at [R, S] are from one depth [R]: [R].
+
+    The mean way by which weight has to be moved (Wasserstein-1 to a single point). Unlike a loss
+    on the mean depth, it does not rest before all weight is in one place; unlike a likelihood
+    (DS-NeRF), it pulls from however far, and outliers pull no harder than others. It says nothing
+    about how opaque a ray is: where it could make weight vanish, it would.
+    """
+    total = weights.sum(-1)
+    return (weights * (where - true[:, None]).abs()).sum(-1) / (total + 1e-3)
+
+
 def proposal_loss(
     edges: Tensor, weights: Tensor, proposal_edges: Tensor, proposal_weights: Tensor
 ) -> Tensor:

@@ -133,3 +133,13 @@ class SceneFrame:
         linear = near + 2.0 * spacing * (1.0 - near)
         disparity = 1.0 / (1.0 + (2.0 * spacing - 1.0).clamp_min(0.0) * (1.0 / far - 1.0))
         return torch.where(spacing < 0.5, linear, disparity) * self.middle_m
+
+    def depth_to_spacing(self, depth: Tensor) -> Tensor:
+        """The inverse of `spacing_to_depth`, from metres; what is nearer than near, or farther
+        than far, is 0 or 1.
+        """
+        near, far = self.near_m / self.middle_m, self.far_m / self.middle_m
+        depth = depth / self.middle_m
+        linear = 0.5 * (depth - near) / (1.0 - near)
+        disparity = 0.5 + 0.5 * (1.0 / depth.clamp_min(1e-6) - 1.0) / (1.0 / far - 1.0)
+        return torch.where(depth < 1.0, linear, disparity).clamp(0.0, 1.0)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,31 +12,30 @@ from torch import Tensor
 
 from posemap_ros.camera import Camera
 from posemap_ros.geometry import invert_pose, perturb_poses
-from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.photo_rays import PhotoRays
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseDecoder
 from posemap_ros.recipe import NerfRecipe
 from posemap_ros.support.distributed import data_parallel, share_of
 from posemap_ros.training_loop import train
+from posemap_ros.training_phases import Phases
 
 
 def train_render_branch(
     nerf: NeRFP,
-    images: Tensor,
-    T_world_cam: Tensor,
-    camera: Camera,
+    photos: PhotoRays,
+    phases: Phases,
     recipe: NerfRecipe,
     seed: int,
     checkpoint: Path,
+    judge: Callable[[], None],
 ) -> None:
-    """Fit all but the pose branch to images uint8 [N, h, w, 3] of ``camera`` at poses [N, 4,
-    4].
+    """Fit all but the pose branch to photos.
+
+    Args:
+        phases: which photos are trained on in which step.
+        judge: is called when those that are held out have not been seen for the last time.
     """
-    device = next(nerf.parameters()).device
-    rays = camera.rays().reshape(-1, 3).to(device)
-    poses = T_world_cam.to(device)
-    histograms = luma_histogram(images).to(device)
-    pixels = images.flatten(1, 2).to(device)
     nerf.requires_grad_(True)
     nerf.pose_branch.requires_grad_(False)
     parameters = [p for p in nerf.parameters() if p.requires_grad]
@@ -44,26 +44,23 @@ def train_render_branch(
     losses = data_parallel(nerf.loss, nerf)
 
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        count = (share_of(recipe.rays_per_step),)
-        image = torch.randint(len(pixels), count, generator=generator).to(device)
-        pixel = torch.randint(len(rays), count, generator=generator).to(device)
-        directions = (poses[image, :3, :3] @ rays[pixel][:, :, None])[..., 0]
-        loss, photometric = losses(
-            poses[image, :3, 3],
-            directions,
-            histograms[image],
-            pixels[image, pixel].float() / 255.0,
-            index,
-            generator,
-        )
+        rays = photos.draw(phases.frames(index), share_of(recipe.rays_per_step), generator)
+        loss, photometric = losses(rays, index, generator)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         return {'PSNR': -10.0 * photometric.detach().log10()}
 
-    state = {'nerf': nerf}
     train(
-        'NeRF-P views', recipe.steps, step, optimiser, state, checkpoint, seed, recipe.schedule
+        'NeRF-P views',
+        recipe.steps,
+        step,
+        optimiser,
+        {'nerf': nerf},
+        checkpoint,
+        seed,
+        recipe.schedule,
+        milestone=(phases.everything_from, judge),
     )
 
 
@@ -119,3 +116,16 @@ def train_pose_branch(
     train('NeRF-P PoseMap', steps, step, optimiser, state, checkpoint, seed, schedule)
     nerf.requires_grad_(False)
     return decoder
+
+
+@torch.no_grad()
+def psnr(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> float:
+    """How well NeRF-P shows photos with these indices, or at most so many of them: the mean of
+    their peak signal-to-noise ratios, dB.
+    """
+    ratios = []
+    for photo in chosen[:: max(1, len(chosen) // most)].tolist():
+        pose, histogram = photos.pose_and_histogram(photo)
+        rendered = nerf.render_view(pose, photos.camera, histogram).rgb.cpu()
+        ratios.append(-10.0 * (rendered - photos.images[photo] / 255.0).square().mean().log10())
+    return float(torch.stack(ratios).mean())

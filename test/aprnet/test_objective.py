@@ -13,6 +13,7 @@ from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.environment import Environment
 from posemap_ros.recipe import AprRecipe
+from posemap_ros.training_phases import Phases
 
 POSES = torch.from_numpy(circle_of_poses(8)).float()
 PHOTOS = PosedViews(
@@ -21,6 +22,7 @@ PHOTOS = PosedViews(
 STEPS = 10
 # Of eight images four are photos, and three of these have a counterpart.
 BASE = replace(RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3)
+PHASES = Phases(torch.arange(4), torch.arange(4, 8), everything_from=8)
 
 
 class FaithfulSource(ViewSource):
@@ -30,11 +32,13 @@ class FaithfulSource(ViewSource):
         return self.photos
 
 
-def draw(environment: Path, folder: Path, recipe: AprRecipe, *, rendering: bool = True) -> Batch:
+def draw(
+    environment: Path, folder: Path, recipe: AprRecipe, *, rendering: bool = True, step: int = 0
+) -> Batch:
     loaded = Environment.load(environment)
     source = FaithfulSource(loaded.load_nerf_p(), PHOTOS, CAMERA, recipe, 0, folder)
-    objective = Objective(loaded.load_aprnet(), source, recipe)
-    return objective.draw(0, rendering, torch.Generator().manual_seed(1))
+    objective = Objective(loaded.load_aprnet(), source, PHASES, recipe)
+    return objective.draw(step, rendering, torch.Generator().manual_seed(1))
 
 
 def test_a_batch_is_photos_then_views_then_counterparts(
@@ -51,22 +55,47 @@ def test_a_batch_is_photos_then_views_then_counterparts(
     assert len(draw(pristine_environment, tmp_path, recipe, rendering=False).images) == 8
 
 
+def test_frames_held_out_are_not_seen_before_their_time_nor_are_views_near_them(
+    pristine_environment: Path, tmp_path: Path
+) -> None:
+    recipe = replace(BASE, batch=300, views=replace(BASE.views, per_frame=2))
+    early = draw(pristine_environment, tmp_path, recipe, step=7)
+    assert set(early.photo.tolist()) == {0, 1, 2, 3}
+    # The second view near a photo comes as many places after its first as there are photos.
+    assert set(early.view.tolist()) == {0, 1, 2, 3, 8, 9, 10, 11}
+    late = draw(pristine_environment, tmp_path, recipe, step=8)
+    assert set(late.photo.tolist()) == set(range(8))
+    assert set(late.view.tolist()) == set(range(16))
+
+
 def test_a_photo_and_its_render_are_brightened_alike(
     pristine_environment: Path, tmp_path: Path
 ) -> None:
-    batch = draw(pristine_environment, tmp_path, replace(BASE, brightness_jitter=0.3))
+    recipe = replace(BASE, brightness_jitter=0.3, light_jitter=0.3)
+    batch = draw(pristine_environment, tmp_path, recipe)
     photos = batch.images[batch.paired]
     assert not torch.equal(photos, network_input(PHOTOS.images[batch.photo[:3]], CAMERA))
     assert torch.equal(photos, batch.images[batch.counterparts])
 
 
 def test_gains_are_near_one_and_within_their_limits() -> None:
-    gains = random_gains(500, 0.2, torch.Generator().manual_seed(0))
-    assert gains.shape == (500, 3, 1, 1)
+    gains = random_gains(500, 0.2, 0.0, torch.Generator().manual_seed(0))
+    assert torch.equal(gains, gains[..., :1, :1].expand(500, 3, 3, 4))
+    gains = gains[..., :1, :1]
     assert 0.8 * 0.9 <= gains.min() < 0.8 and 1.2 < gains.max() <= 1.2 * 1.1
     assert gains.mean().item() == pytest.approx(1.0, abs=0.02)
     # The channels of an image differ among themselves by less than images do.
     assert gains.std(1).mean() < gains.mean(1).std()
-    assert torch.equal(random_gains(5, 0.0, torch.Generator()), torch.ones(5, 3, 1, 1))
+    assert torch.equal(random_gains(5, 0.0, 0.0, torch.Generator()), torch.ones(5, 3, 3, 4))
     bright = brighten(torch.full((1, 3, 2, 2), 0.9), torch.full((1, 3, 1, 1), 1.2))
     assert torch.equal(bright, torch.ones(1, 3, 2, 2))
+
+
+def test_light_changes_from_place_to_place_and_smoothly() -> None:
+    gains = random_gains(200, 0.0, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(gains[:, :1].expand_as(gains), gains)  # the same for all channels
+    assert 0.5 <= gains.min() < 0.6 and 1.4 < gains.max() <= 1.5
+    grey = torch.full((200, 3, 48, 64), 0.5)
+    lit = brighten(grey, gains)
+    steps = torch.maximum(lit.diff(dim=2).abs().max(), lit.diff(dim=3).abs().max())
+    assert lit.std(dim=(2, 3)).mean() > 0.05 and steps < 0.05

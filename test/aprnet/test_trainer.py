@@ -16,6 +16,7 @@ from posemap_ros.environment import Environment, make_aprnet
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, LossWeights, PlateauRecipe
+from posemap_ros.training_phases import Phases
 
 POSES = torch.from_numpy(circle_of_poses(12)).float()
 PHOTOS = PosedViews(
@@ -47,9 +48,10 @@ def train(nerf: NeRFP, tmp_path_factory: pytest.TempPathFactory) -> Train:
         if recipe not in done:
             folder = tmp_path_factory.mktemp('aprnet')
             (folder / 'renders').mkdir()
-            seen, unseen = PHOTOS.part(slice(0, 9)), PHOTOS.part(slice(9, None))
-            source = ViewSource(nerf, seen, CAMERA, recipe, 0, folder / 'renders')
-            train_aprnet(untrained(), source, unseen, recipe, 0, folder / 'aprnet.pt')
+            source = ViewSource(nerf, PHOTOS, CAMERA, recipe, 0, folder / 'renders')
+            phases = Phases(torch.arange(9), torch.arange(9, 12), recipe.steps)
+            path = folder / 'aprnet.pt'
+            train_aprnet(untrained(), source, phases, recipe, 0, path, lambda: None)
             done[recipe] = folder / 'aprnet.pt'
         return done[recipe]
 

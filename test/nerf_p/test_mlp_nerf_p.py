@@ -16,6 +16,7 @@ from posemap_ros.nerf_p.exposure import PercentEmbedding
 from posemap_ros.nerf_p.mlp_field import MlpField
 from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP, transient_loss
 from posemap_ros.nerf_p.nerf_p import view_rays
+from posemap_ros.nerf_p.photo_rays import Rays
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import MlpRecipe, NerfRecipe, load_recipe
 
@@ -33,6 +34,13 @@ def make(recipe: NerfRecipe = LITERAL) -> MlpNeRFP:
 def rays(count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     origins, directions = view_rays(POSES[1], CAMERA.resized(8, 6))
     return origins[:count], directions[:count]
+
+
+def seen_along(
+    origins: torch.Tensor, directions: torch.Tensor, histogram: torch.Tensor, rgb: torch.Tensor
+) -> Rays:
+    unknown = torch.zeros(len(rgb))
+    return Rays(origins, directions, histogram, rgb, unknown, unknown)
 
 
 def histograms(count: int) -> torch.Tensor:
@@ -170,7 +178,7 @@ def test_the_loss_against_the_published_one_sample_by_sample() -> None:
     origins, directions = rays()
     histogram, true = histograms(5), torch.rand(5, 3, generator=torch.manual_seed(2))
     loss, photometric = nerf.loss(
-        origins, directions, histogram, true, 0, torch.Generator().manual_seed(7)
+        seen_along(origins, directions, histogram, true), 0, torch.Generator().manual_seed(7)
     )
     samples = nerf.sample(origins, directions, torch.Generator().manual_seed(7))
     unit = F.normalize(directions, dim=-1)
@@ -197,7 +205,7 @@ def test_without_a_transient_head_half_the_squared_errors_remain() -> None:
     origins, directions = rays()
     histogram, true = histograms(5), torch.rand(5, 3, generator=torch.manual_seed(2))
     loss, photometric = nerf.loss(
-        origins, directions, histogram, true, 0, torch.Generator().manual_seed(7)
+        seen_along(origins, directions, histogram, true), 0, torch.Generator().manual_seed(7)
     )
     samples = nerf.sample(origins, directions, torch.Generator().manual_seed(7))
     fine = (nerf.shade(samples, directions, histogram) - true).square().mean()
@@ -212,7 +220,8 @@ def test_every_part_but_the_pose_branch_learns_from_the_loss() -> None:
     nerf = make()
     origins, directions = rays()
     generator = torch.Generator().manual_seed(0)
-    nerf.loss(origins, directions, histograms(5), torch.rand(5, 3), 0, generator)[0].backward()
+    seen = seen_along(origins, directions, histograms(5), torch.rand(5, 3))
+    nerf.loss(seen, 0, generator)[0].backward()
     without = {name for name, p in nerf.named_parameters() if p.grad is None}
     assert without and all(name.startswith('pose_branch') for name in without)
 

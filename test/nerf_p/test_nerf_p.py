@@ -12,10 +12,13 @@ from posemap_ros.camera import Camera
 from posemap_ros.environment import make_nerf_p
 from posemap_ros.nerf_p.exposure import AffineExposure, luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
+from posemap_ros.nerf_p.photo_rays import PhotoRays
 from posemap_ros.nerf_p.pose_branch import PoseBranch
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
 from posemap_ros.recipe import MlpRecipe, NerfRecipe
+from posemap_ros.stereo.photo_depths import PhotoDepths
+from posemap_ros.training_phases import Phases
 
 POSES = torch.from_numpy(circle_of_poses(30)).float()
 HISTOGRAM = torch.full((10,), 0.1)
@@ -46,6 +49,14 @@ def nerf(recipe: NerfRecipe) -> NeRFP:
         for layer in layers:
             layer.weight.mul_(8.0)
     return model
+
+
+def rays_of(
+    images: torch.Tensor, poses: torch.Tensor, camera: Camera, depths: PhotoDepths | None = None
+) -> PhotoRays:
+    depths = depths or PhotoDepths.unknown(len(images), camera)
+    shown = torch.ones(images.shape[:3], dtype=torch.bool)
+    return PhotoRays(images, shown, depths, poses, camera, torch.device('cpu'))
 
 
 def test_rays_leave_through_their_pixels() -> None:
@@ -166,7 +177,15 @@ def test_training_learns_a_known_room_and_freezes_it_for_the_pose_branch(
     seen, unseen = torch.arange(30) % 5 != 0, [5, 15]
     recipe = replace(recipe, steps=200)
     nerf = make_nerf_p(SceneFrame.from_poses(POSES), recipe)
-    train_render_branch(nerf, photos[seen], POSES[seen], camera, recipe, 0, tmp_path / 'views.pt')
+    train_render_branch(
+        nerf,
+        rays_of(photos, POSES, camera),
+        Phases(torch.arange(30)[seen], torch.arange(30)[~seen], recipe.steps),
+        recipe,
+        0,
+        tmp_path / 'views.pt',
+        lambda: None,
+    )
     histograms = luma_histogram(photos)
     with torch.no_grad():
         errors = torch.stack(
@@ -197,14 +216,16 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     def train(name: str) -> NeRFP:
         torch.manual_seed(0)
         nerf = make_nerf_p(SceneFrame.from_poses(poses), short)
-        train_render_branch(nerf, images, poses, CAMERA, short, 0, tmp_path / name)
+        rays = rays_of(images, poses, CAMERA)
+        phases = Phases(torch.arange(6), torch.arange(0), short.steps)
+        train_render_branch(nerf, rays, phases, short, 0, tmp_path / name, lambda: None)
         return nerf
 
     whole = train('whole.pt')
     loss = type(whole).loss
 
     def stop(self: NeRFP, *arguments) -> tuple[torch.Tensor, torch.Tensor]:
-        if arguments[4] == 7:
+        if arguments[1] == 7:
             raise KeyboardInterrupt
         return loss(self, *arguments)
 
@@ -214,3 +235,69 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     monkeypatch.undo()
     for (name, a), b in zip(whole.state_dict().items(), train('stopped.pt').state_dict().values()):
         assert torch.equal(a, b), name
+
+
+def test_depths_of_photos_teach_the_field_where_things_are(tmp_path: Path) -> None:
+    """A cube without a pattern: colours tell nothing of its depth, which is told on every second
+    pixel, and wrongly, but unsurely, on some.
+    """
+    camera, side = CAMERA.resized(32, 24), 3.0
+    photos = torch.full((30, 24, 32, 3), 90, dtype=torch.uint8)
+    depths = []
+    for pose in POSES:
+        origins, directions = view_rays(pose, camera)
+        to_walls = (torch.sign(directions) * side - origins) / directions
+        depths.append(to_walls.nan_to_num(torch.inf).amin(-1).reshape(24, 32))
+    true = torch.stack(depths)
+    told, sigma = true.clone(), torch.full_like(true, 0.01)
+    told[:, ::2] = 0.0
+    told[:, 1::4, ::4], sigma[:, 1::4, ::4] = 0.5, 1.0
+
+    def error(weight: float) -> float:
+        torch.manual_seed(0)
+        recipe = replace(RECIPE.nerf_p, steps=150, depth_weight=weight)
+        nerf = make_nerf_p(SceneFrame.from_poses(POSES), recipe)
+        rays = rays_of(photos, POSES, camera, PhotoDepths(told, sigma))
+        phases = Phases(torch.arange(30), torch.arange(0), recipe.steps)
+        path = tmp_path / f'{weight}.pt'
+        train_render_branch(nerf, rays, phases, recipe, 0, path, lambda: None)
+        with torch.no_grad():
+            shown = nerf.render_view(POSES[7], camera, HISTOGRAM).depth
+        return float((shown - true[7]).abs().median())
+
+    told_it, untold = error(0.1), error(0.0)
+    assert told_it < 0.8 and told_it < 0.5 * untold, (told_it, untold)
+
+
+def test_pixels_that_the_lens_did_not_see_are_no_data(tmp_path: Path) -> None:
+    images = torch.zeros(2, 24, 32, 3, dtype=torch.uint8)
+    shown = torch.zeros(2, 24, 32, dtype=torch.bool)
+    shown[:, 5:, 8:] = True
+    images[shown] = 200
+    camera = CAMERA.resized(32, 24)
+    unknown = PhotoDepths.unknown(2, camera)
+    photos = PhotoRays(images, shown, unknown, POSES[:2], camera, torch.device('cpu'))
+    rays = photos.draw(torch.arange(2), 2000, torch.Generator().manual_seed(0))
+    assert 1000 < len(rays.rgb) < 1400  # 19 x 24 of 24 x 32 are seen
+    assert torch.allclose(rays.rgb, torch.tensor(200 / 255.0))
+
+
+def test_where_a_sample_is_can_be_seen_in_the_posemap(recipe: NerfRecipe) -> None:
+    """In fog that is the same everywhere, the features are, too, unless they see the position."""
+
+    def change(sees_position: bool) -> float:
+        torch.manual_seed(0)
+        model = make_nerf_p(
+            SceneFrame.from_poses(POSES), replace(recipe, pose_branch_sees_position=sees_position)
+        )
+        model.field.feature = lambda hidden: torch.ones(
+            *hidden.shape[:-1], model.field.feature_width
+        )
+        there = POSES[:1].clone()
+        there[:, :3, 3] += 0.5
+        with torch.no_grad():
+            features = [model.posemap(T, CAMERA) for T in (POSES[:1], there)]
+        a, b = (f.features / f.opacity[..., None] for f in features)
+        return float((a - b).norm() / a.norm())
+
+    assert change(True) > 10 * change(False)

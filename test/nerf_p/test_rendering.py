@@ -11,6 +11,7 @@ from posemap_ros.nerf_p.rendering import (
     joint_weights,
     proposal_loss,
     render_weights,
+    weights_from_depth,
 )
 
 
@@ -119,3 +120,23 @@ def test_distortion_loss_against_the_definition() -> None:
                 apart = abs(float(edges[r, i] + edges[r, i + 1] - edges[r, j] - edges[r, j + 1]))
                 total += float(weights[r, i] * weights[r, j]) * apart / 2.0
     assert distortion_loss(edges, weights).item() == pytest.approx(total / 4, rel=1e-5)
+
+
+def test_weights_from_a_depth_by_hand() -> None:
+    """Half of the weight 0.2 before the depth and half 0.4 behind it: 0.3 on average, however much
+    weight there is.
+    """
+    where = torch.tensor([[0.3, 0.5, 0.9]]).expand(2, 3)
+    weights = torch.tensor([[0.4, 0.0, 0.4], [0.2, 0.0, 0.2]])
+    found = weights_from_depth(where, weights, torch.tensor([0.5, 0.5]))
+    assert found.tolist() == pytest.approx([0.3, 0.3], rel=5e-3)
+
+
+def test_weights_move_towards_their_depth_and_none_are_wished_away() -> None:
+    where = torch.linspace(0.05, 0.95, 10)[None]
+    weights = torch.full((1, 10), 0.05, requires_grad=True)
+    weights_from_depth(where, weights, torch.tensor([0.45])).sum().backward()
+    wanted = -weights.grad[0]
+    assert wanted.argmax() == 4 and (wanted[:4].diff() > 0).all() and (wanted[4:].diff() < 0).all()
+    # More of all weights alike is no better and no worse.
+    assert abs(float((weights.grad * weights).sum())) < 1e-3

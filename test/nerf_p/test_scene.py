@@ -101,3 +101,11 @@ def test_a_scene_the_size_of_a_college_keeps_its_precision() -> None:
     expected = (poses[:, :3, 3] - centre) @ R / scene.radius_m / 2
     computed = scene.normalise(torch.from_numpy(poses[:, :3, 3]).float()).double().numpy()
     assert np.abs(computed - expected).max() * 2 * scene.radius_m < 1e-4
+
+
+def test_depths_go_back_to_where_they_come_from(scene: SceneFrame) -> None:
+    spacing = torch.linspace(0.0, 1.0, 101)
+    found = scene.depth_to_spacing(scene.spacing_to_depth(spacing))
+    assert torch.allclose(found, spacing, atol=1e-4)
+    outside = torch.tensor([0.1 * scene.near_m, 10.0 * scene.far_m, float('inf')])
+    assert scene.depth_to_spacing(outside).tolist() == [0.0, 1.0, 1.0]

@@ -8,7 +8,8 @@ import torch
 import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
-from posemap_ros.building import prepare_build, work_folder
+from posemap_ros.building.build import prepare_build, work_folder
+from posemap_ros.building.scene import scene_of
 from posemap_ros.support.files import claimed
 from posemap_ros.training_loop import InvalidCheckpoint
 from training import build_environment, train_aprnet, train_nerf_p
@@ -71,7 +72,7 @@ def test_weights_that_are_none_are_refused_before_the_work(
 @pytest.mark.parametrize('text', ['', 'radius_m: 1.0', '[' * 5000, 'centre: [1'])
 def test_a_damaged_scene_is_named(arguments: list[str], tmp_path: Path, text: str) -> None:
     build = prepare_build(Path(arguments[1]), RECIPE, tmp_path, device='cpu')
-    path = build.stage('scene') / 'scene.yaml'
+    path = build.make_folder('scene') / 'scene.yaml'
     path.write_text(text)
     with pytest.raises(InvalidCheckpoint, match=f'{path}.*remove it'):
-        _ = build.scene
+        scene_of(build)

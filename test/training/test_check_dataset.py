@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from textured_room import drive, write_room
 
-from posemap_ros.building import prepare_build
+from posemap_ros.building.build import prepare_build
 from posemap_ros.dataset import DatasetError
 from posemap_ros.recipe import load_recipe
 from training.check_dataset import main

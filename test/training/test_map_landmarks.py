@@ -4,7 +4,7 @@ import pytest
 import textured_room
 from tiny_environment import make_tiny_environment
 
-from posemap_ros import building
+from posemap_ros.building import landmarks
 from posemap_ros.environment import Environment
 from posemap_ros.landmarks.keypoints import Sift
 from posemap_ros.landmarks.landmark_map import LandmarkMap
@@ -51,7 +51,7 @@ def test_stopped_it_goes_on(room, data, monkeypatch, capsys):
         return detect(self, *given, **more)
 
     monkeypatch.setattr(Sift, 'detect', stops)
-    monkeypatch.setattr(building, 'calibrate', lambda *given: Calibration())
+    monkeypatch.setattr(landmarks, 'calibrate', lambda *given: Calibration())
     assert main(arguments(room, data)) == 130
     assert 'goes on from here' in capsys.readouterr().err
     assert sorted(path.name for path in room.iterdir()) == before

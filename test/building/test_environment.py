@@ -8,13 +8,10 @@ import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
 
-from posemap_ros import building
-from posemap_ros.building import (
-    FolderInUse,
-    build_environment,
-    prepare_build,
-    work_folder,
-)
+from posemap_ros.building import network
+from posemap_ros.building.build import prepare_build, work_folder
+from posemap_ros.building.environment import FolderInUse, build_environment
+from posemap_ros.building.field import nerf_choices
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.record import write_record
 from posemap_ros.dataset import DatasetError, open_dataset
@@ -39,20 +36,20 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     build('whole')
     whole = Environment.load(tmp_path / 'whole')
     assert whole.camera == CAMERA and whole.recipe == RECIPE
-    assert whole.figures['training_frames'] == 26
+    assert whole.figures['training_frames'] == 30
 
     # Stopped between rendering and training, then in the middle of APRNet; then run to the end.
-    step, calls = building.train_aprnet, []
+    step, calls = network.train_aprnet, []
 
     def stop(*arguments) -> None:
         calls.append(arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(building, 'train_aprnet', stop)
+    monkeypatch.setattr(network, 'train_aprnet', stop)
     with pytest.raises(KeyboardInterrupt):
         build('stopped')
     assert len(calls) == 1 and not (tmp_path / 'stopped').exists()
-    monkeypatch.setattr(building, 'train_aprnet', step)
+    monkeypatch.setattr(network, 'train_aprnet', step)
     build('stopped')
     resumed = Environment.load(tmp_path / 'stopped')
     for load in (Environment.load_aprnet, Environment.load_nerf_p):
@@ -85,35 +82,32 @@ def test_a_build_knows_what_the_check_said(data: Path, tmp_path: Path, capsys) -
 def test_runs_share_what_they_have_in_common(data: Path, tmp_path: Path) -> None:
     """Stages are named after what decides them: the same, and nothing else, is resumed."""
     build = prepare_build(data, RECIPE, tmp_path / 'work', device='cpu')
-    folder = build.stage('nerf_p', *build.nerf_choices)
-    assert build.stage('nerf_p', *build.nerf_choices) == folder
+    folder = build.make_folder('nerf_p', *nerf_choices(build))
+    assert build.make_folder('nerf_p', *nerf_choices(build)) == folder
     losses = replace(RECIPE.aprnet, loss=replace(RECIPE.aprnet.loss, posemap=0.0))
     same = replace(build, recipe=replace(RECIPE, aprnet=losses))
-    assert same.stage('nerf_p', *same.nerf_choices) == folder
+    assert same.make_folder('nerf_p', *nerf_choices(same)) == folder
     others = [
         replace(build, recipe=replace(RECIPE, seed=1)),
         replace(build, recipe=replace(RECIPE, nerf_p=replace(RECIPE.nerf_p, steps=41))),
         replace(build, dataset=build.dataset.select(build.dataset.names[:-1])),
     ]
-    folders = {other.stage('nerf_p', *other.nerf_choices) for other in others}
+    folders = {other.make_folder('nerf_p', *nerf_choices(other)) for other in others}
     assert len(folders) == 3 and folder not in folders
 
 
-def test_the_tail_of_the_split_is_held_out(data: Path, tmp_path: Path) -> None:
+def test_frames_of_the_split_are_held_out(data: Path, tmp_path: Path) -> None:
     (tmp_path / 'split.txt').write_text('\n'.join(f'images/{i:06d}' for i in range(24)))
     split = tmp_path / 'split.txt'
     build = prepare_build(data, RECIPE, tmp_path / 'work', split=split, device='cpu')
-    assert len(build.dataset) == 24 and build.held_out == 4
-    moved = build.poses.clone()
-    moved[-4:, :3, 3] += 100.0
-    assert build.scene.radius_m < 2.0
+    assert len(build.dataset) == 24 and len(build.phases(10).held_out) == 4
     assert build.network_camera.width % 16 == build.network_camera.height % 16 == 0
 
 
-def test_a_share_of_the_split_is_taken_before_its_tail(data: Path, tmp_path: Path) -> None:
+def test_a_share_of_the_split_is_taken_evenly(data: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, data_fraction=0.75)
     build = prepare_build(data, recipe, tmp_path / 'work', device='cpu')
-    assert len(build.dataset) == 22 and build.held_out == 4  # 22.5 is rounded to even
+    assert len(build.dataset) == 22  # 22.5 is rounded to even
     assert build.dataset.frames[-1].name == 'images/000028'
 
 

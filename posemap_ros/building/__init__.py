@@ -1,0 +1,1 @@
+"""From a dataset to an environment, in stages that resume from a work folder."""
