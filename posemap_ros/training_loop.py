@@ -23,6 +23,7 @@ from posemap_ros.support.progress import progress_bar
 
 CHECKPOINT_EVERY_S = 60.0
 SHOW_EVERY = 10  # steps
+SHOWN_TIMES = 10  # what takes longer to make
 USUAL_SCHEDULE = ScheduleRecipe()
 
 
@@ -105,6 +106,7 @@ def train(
     schedule: ScheduleRecipe = USUAL_SCHEDULE,
     plateau: Plateau | None = None,
     milestone: tuple[int, Callable[[], None]] | None = None,
+    show: Callable[[], Mapping[str, float | Tensor]] | None = None,
 ) -> None:
     """Call ``step(index, generator)`` for each step, from the checkpoint on if there is one.
 
@@ -123,6 +125,7 @@ def train(
         plateau: the error of held-out frames, which is shown, too, and may change the schedule.
         milestone: a step, and what to call once before it, or at the end if that comes sooner.
             From then on held-out frames are trained on, too, so the plateau is not asked any more.
+        show: what TensorBoard shows some ten times: figures, and images [H, W, 3] in [0, 1].
     """
     held_out_until, judge = milestone or (steps, lambda: None)
     state = {**state, 'optimiser': optimiser}
@@ -157,6 +160,8 @@ def train(
                         figures['held out m'] = plateau.error
                     bar.set_postfix({k: f'{v:.3g}' for k, v in figures.items()}, refresh=False)
                     plot(index, figures)
+                if show is not None and index % max(1, steps // SHOWN_TIMES) == 0 and is_first():
+                    plot(index, show())
                 if is_first() and time.monotonic() - saved > CHECKPOINT_EVERY_S:
                     save_checkpoint(checkpoint, done, state)
                     saved = time.monotonic()
@@ -173,7 +178,9 @@ def train(
 
 
 @contextmanager
-def _curves(checkpoint: Path, start: int) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+def _curves(
+    checkpoint: Path, start: int
+) -> Iterator[Callable[[int, Mapping[str, float | Tensor]], None]]:
     """Yields what writes a step's figures for TensorBoard, beside the checkpoint."""
     if not is_first():
         yield lambda index, figures: None
@@ -186,9 +193,13 @@ def _curves(checkpoint: Path, start: int) -> Iterator[Callable[[int, Mapping[str
         checkpoint.parent, filename_suffix=f'.{checkpoint.stem}', purge_step=start
     ) as writer:
 
-        def plot(index: int, figures: Mapping[str, float]) -> None:
+        def plot(index: int, figures: Mapping[str, float | Tensor]) -> None:
             for name, value in figures.items():
-                writer.add_scalar(f'{checkpoint.stem}/{name.replace(" ", "_")}', value, index)
+                tag = f'{checkpoint.stem}/{name.replace(" ", "_")}'
+                if isinstance(value, Tensor):
+                    writer.add_image(tag, value, index, dataformats='HWC')
+                else:
+                    writer.add_scalar(tag, value, index)
 
         yield plot
 

@@ -234,3 +234,21 @@ def test_a_milestone_is_passed_by_whichever_run_comes_there(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         milestones(tmp_path / 'after.pt', 7, stop_at=8)
     assert milestones(tmp_path / 'after.pt', 7) == []
+
+
+def test_tensorboard_shows_images_ten_times(tmp_path: Path) -> None:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    shown = []
+
+    def show() -> dict[str, float | torch.Tensor]:
+        shown.append(1)
+        return {'grey level': len(shown) / 10, 'grey': torch.full((4, 6, 3), len(shown) / 10)}
+
+    train('test', 40, lambda *_: {}, optimiser, {}, tmp_path / 'c.pt', 0, show=show)
+    curves = EventAccumulator(str(tmp_path), size_guidance={'images': 0}).Reload()
+    images = curves.Images('c/grey')
+    assert [image.step for image in images] == list(range(0, 40, 4))
+    assert (images[0].width, images[0].height) == (6, 4)
+    assert [event.value for event in curves.Scalars('c/grey_level')] == pytest.approx(
+        [i / 10 for i in range(1, 11)]
+    )

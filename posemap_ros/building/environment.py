@@ -11,6 +11,7 @@ from posemap_ros.building.build import Build
 from posemap_ros.building.field import train_nerf_p
 from posemap_ros.building.landmarks import find_landmarks, store_landmarks
 from posemap_ros.building.network import check_weights, train_aprnet_stage
+from posemap_ros.building.time_left import TimeLeft, stages_of
 from posemap_ros.environment import write_environment
 from posemap_ros.support.distributed import is_first
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
@@ -36,8 +37,11 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
             f'{out} is not empty: give another --out, or --overwrite to replace it'
         ) from None
     check_weights(build)
+    time_left = TimeLeft(stages_of(build), say=print if is_first() else lambda line: None)
+    time_left.begin('NeRF-P')
     with watch.section('NeRF-P'):
         nerf, nerf_figures = train_nerf_p(build)
+    time_left.begin('APRNet')
     with watch.section('APRNet'):
         net, spread_scale, aprnet_figures = train_aprnet_stage(build, nerf)
     if not is_first():
@@ -49,6 +53,7 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
         'aprnet_held_out': aprnet_figures,
         'seconds': round(watch.total, 1),
     }
+    time_left.begin('landmarks')
     with watch.section('landmarks'):
         landmarks = find_landmarks(build.dataset, nerf, net.eval(), build.recipe, build.work)
     # In the work folder first: until the landmarks are calibrated, too, the environment is not
@@ -67,6 +72,7 @@ def build_environment(build: Build, out: Path, *, overwrite: bool = False) -> St
             overwrite=True,
         )
     if landmarks is not None:
+        time_left.begin('calibrating')
         with watch.section('calibrating'):
             store_landmarks(environment, landmarks, build.dataset, build.device)
     with atomic_folder(out, overwrite=overwrite) as folder:

@@ -61,6 +61,7 @@ def train_render_branch(
         seed,
         recipe.schedule,
         milestone=(phases.everything_from, judge),
+        show=lambda: show_held_out(nerf, photos, phases.held_out),
     )
 
 
@@ -129,3 +130,22 @@ def psnr(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> float
         rendered = nerf.render_view(pose, photos.camera, histogram).rgb.cpu()
         ratios.append(-10.0 * (rendered - photos.images[photo] / 255.0).square().mean().log10())
     return float(torch.stack(ratios).mean())
+
+
+@torch.no_grad()
+def show_held_out(nerf: NeRFP, photos: PhotoRays, held_out: Tensor) -> dict[str, float | Tensor]:
+    """What TensorBoard shows of photos that are not trained on: how well they are rendered, and
+    one of them beside its render and the depth there [H, 3 W, 3].
+    """
+    if not len(held_out):
+        return {}
+    index = int(held_out[len(held_out) // 2])
+    pose, histogram = photos.pose_and_histogram(index)
+    view = nerf.render_view(pose, photos.camera, histogram)
+    near = (nerf.scene.near_m / view.depth.clamp_min(nerf.scene.near_m)).sqrt()
+    photo = photos.images[index].to(view.rgb) / 255.0
+    parts = [photo, view.rgb, near[..., None].expand(-1, -1, 3)]
+    return {
+        'held out PSNR': psnr(nerf, photos, held_out, most=4),
+        'photo, render and depth': torch.cat(parts, dim=1).cpu(),
+    }
