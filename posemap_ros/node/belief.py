@@ -40,22 +40,21 @@ class Belief:
 
     def state(self, lost_after: float) -> State:
         """After the latest image. That images stopped coming is for the caller to see."""
-        state = self._evidence.state(lost_after)
-        if state is State.LOST:
-            self._anchor = None
-        return state
+        return self._evidence.state(lost_after)
 
-    def anchor_at(self, fix: Fix, timeout: float) -> Fix | None:
-        """The newest verified fix, carried on to the moment of another one; None without one of
-        the last `timeout` seconds.
+    def anchor_at(self, fix: Fix, limits: Limits) -> Fix | None:
+        """The newest verified fix, carried on to the moment of another one; None without one that
+        is new enough, and while lost: nobody knows what was done to the robot meanwhile.
         """
-        if self._anchor is None or abs(fix.stamp - self._anchor.stamp) > timeout:
+        if self._anchor is None or self.state(limits.lost_after) is State.LOST:
+            return None
+        if abs(fix.stamp - self._anchor.stamp) > limits.fix_timeout:
             return None
         return self._anchor.carried(fix)
 
-    def weigh(self, quick: Fix, limits: Limits, timeout: float) -> tuple[Fix | None, str]:
+    def weigh(self, quick: Fix, limits: Limits) -> tuple[Fix | None, str]:
         """The best that is known for the moment of a quick fix; or None, and a sentence why."""
-        anchor = self.anchor_at(quick, timeout)
+        anchor = self.anchor_at(quick, limits)
         objection = self._gate.judge(quick, limits)
         if anchor is not None:
             objection = _contradiction(quick, anchor, limits)
@@ -70,14 +69,14 @@ class Belief:
             return anchor, ''
         return quick, ''
 
-    def verified(self, fix: Fix, limits: Limits, timeout: float) -> str:
+    def verified(self, fix: Fix, limits: Limits) -> str:
         """Take a verified fix; returns '' or a sentence why it has to wait for another one.
 
         A verdict is hardly ever wrong, and neither is odometry over some seconds. Where the two
         contradict each other, the robot was carried, or something was mistaken: the next verified
         fix decides.
         """
-        anchor = self.anchor_at(fix, timeout)
+        anchor = self.anchor_at(fix, limits)
         if anchor is not None:
             objection = _contradiction(fix, anchor, limits)
             doubted = self._challenger is None or _contradiction(

@@ -24,12 +24,14 @@ from posemap_ros.node.frames import distance
 
 @dataclass(frozen=True)
 class Limits:
-    """Up to where a fix is believed; metres and degrees."""
+    """Up to where a fix is believed; metres and degrees. And how long a verified one serves."""
 
     sigma_translation: float
     sigma_rotation: float
     disagreement_translation: float
     disagreement_rotation: float
+    fix_timeout: float  # seconds
+    lost_after: float  # seconds of images that speak against the pose
 
 
 class Gate:

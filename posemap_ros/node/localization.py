@@ -195,7 +195,7 @@ class Localization:
 
     def _weigh(self, sighting: Sighting) -> None:
         quick = sighting.quick_fix()
-        best, self.rejection = self._belief.weigh(quick, self._limits(), self._p.fix_timeout)
+        best, self.rejection = self._belief.weigh(quick, self._limits())
         state = self._tell_state()
         if best is None or state is State.LOST:
             self._output.publish_rejected(quick.T_map_base, sighting.header.stamp)
@@ -220,6 +220,8 @@ class Localization:
             p.max_sigma_rotation,
             p.max_disagreement_translation,
             p.max_disagreement_rotation,
+            p.fix_timeout,
+            p.lost_after,
         )
 
     # ---- verification
@@ -261,7 +263,7 @@ class Localization:
                 return
             self.verified.tick()
             fix = sighting.fix(verification.T_map_cam, verification.covariance)
-            objection = self._belief.verified(fix, self._limits(), self._p.fix_timeout)
+            objection = self._belief.verified(fix, self._limits())
             self._tell_state()
             if objection:
                 self._warn(f'verified pose not used yet: {objection}')
@@ -272,7 +274,7 @@ class Localization:
     def _prior(self, sighting: Sighting) -> Prior | None:
         """Where the camera should be by the last verified pose and odometry."""
         with self._lock:
-            anchor = self._belief.anchor_at(sighting.quick_fix(), self._p.fix_timeout)
+            anchor = self._belief.anchor_at(sighting.quick_fix(), self._limits())
         if anchor is None:
             return None
         return Prior(

@@ -12,17 +12,19 @@ LIMITS = Limits(
     sigma_rotation=10.0,
     disagreement_translation=0.3,
     disagreement_rotation=15.0,
+    fix_timeout=3.0,
+    lost_after=0.8,
 )
-TIMEOUT, LOST_AFTER = 3.0, 0.8
+LOST_AFTER = LIMITS.lost_after
 SURE = (0.01, 0.1)
 
 
 def weigh(belief: Belief, pose, odometry=None, sigma=(0.1, 1.0), stamp=0.0):
-    return belief.weigh(fix(pose, odometry, sigma, stamp), LIMITS, TIMEOUT)
+    return belief.weigh(fix(pose, odometry, sigma, stamp), LIMITS)
 
 
 def verify(belief: Belief, pose, odometry=None, stamp=0.0) -> str:
-    return belief.verified(fix(pose, odometry, SURE, stamp), LIMITS, TIMEOUT)
+    return belief.verified(fix(pose, odometry, SURE, stamp), LIMITS)
 
 
 def test_where_nothing_is_verified_the_gate_decides():
@@ -82,7 +84,7 @@ def test_a_quick_fix_that_contradicts_the_anchor_is_no_answer():
 def test_an_old_anchor_is_none():
     belief = Belief(window=4, verifying=True)
     verify(belief, at(0), at(0))
-    assert weigh(belief, at(0), at(0), stamp=TIMEOUT + 0.1)[0] is None
+    assert weigh(belief, at(0), at(0), stamp=LIMITS.fix_timeout + 0.1)[0] is None
 
 
 def test_a_carried_robot_is_believed_when_two_verdicts_agree():
@@ -107,8 +109,9 @@ def test_a_lost_robot_is_found_by_one_verdict_anywhere():
     verify(belief, at(0), at(0))
     for i in range(1, 5):
         belief.not_verified(0.25 * i)
-    assert belief.state(LOST_AFTER) is State.LOST
+    # Asking for the state changes nothing; that it is lost counts by itself.
     assert weigh(belief, at(0), at(0), stamp=1.0)[0] is None
+    assert belief.state(LOST_AFTER) is State.LOST
     assert verify(belief, at(4), at(0), stamp=1.1) == ''
     assert belief.state(LOST_AFTER) is State.LOCALIZED
 

@@ -11,6 +11,8 @@ LIMITS = Limits(
     sigma_rotation=10.0,
     disagreement_translation=0.3,
     disagreement_rotation=15.0,
+    fix_timeout=3.0,
+    lost_after=0.8,
 )
 
 
