@@ -57,7 +57,9 @@ def todays_landmarks(
     if today is None:
         return None
     if environment.todays_landmarks is not None:
-        today = renewed(LandmarkMap.load(environment.todays_landmarks), today)
+        earlier = LandmarkMap.load(environment.todays_landmarks)
+        if earlier.fits(today):  # the map may have been made anew with another detector since
+            today = renewed(earlier, today)
     verifier = Verifier.of(environment, today)
     return today if agrees(verifier, frames, sightings, judges) else None
 

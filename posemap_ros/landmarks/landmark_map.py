@@ -92,6 +92,10 @@ class LandmarkMap:
         sums = [np.bincount(group, axis, len(index)) for axis in points.T]
         return index, np.stack(sums, axis=1) / np.bincount(group, minlength=len(index))[:, None]
 
+    def fits(self, other: LandmarkMap) -> bool:
+        """Whether both are of the same camera and detector, so that they can be joined."""
+        return (other.camera, other.detector) == (self.camera, self.detector)
+
     def joined(self, other: LandmarkMap) -> LandmarkMap:
         """The landmarks and photos of both maps. A point that is in both is in it twice, as each
         of them saw it.
@@ -99,7 +103,7 @@ class LandmarkMap:
         Raises:
             ValueError: they are of different cameras or detectors.
         """
-        if (other.camera, other.detector) != (self.camera, self.detector):
+        if not self.fits(other):
             raise ValueError('landmarks of different cameras or detectors cannot be joined')
         both = {
             name: np.concatenate([getattr(self, name), getattr(other, name)])

@@ -4,6 +4,7 @@ out.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from posemap_ros.verification.visibility import Visibility
 if TYPE_CHECKING:
     from posemap_ros.environment import Environment
     from posemap_ros.localizer import Estimate
+
+_logger = logging.getLogger(__name__)
 
 # Enough for centimetres, few enough for an image in 60 ms.
 _KEYPOINTS = 600
@@ -144,6 +147,13 @@ class Verifier:
         landmarks = LandmarkMap.load(environment.landmarks)
         if today is None and environment.todays_landmarks is not None:
             today = LandmarkMap.load(environment.todays_landmarks)
+            if not landmarks.fits(today):
+                _logger.warning(
+                    '%s were found with another detector or camera than those of the environment, '
+                    'which were mapped anew since, and are left out: align again',
+                    environment.todays_landmarks,
+                )
+                today = None
         return cls(landmarks if today is None else landmarks.joined(today), calibration)
 
     def verify(

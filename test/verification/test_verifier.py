@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from mapped_room import look, map_room
 from textured_room import CAMERA, drive, render
+from tiny_environment import make_tiny_environment
 
 from posemap_ros.camera import Camera
+from posemap_ros.environment import Environment
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.localizer import Estimate
 from posemap_ros.verification.pose_solver import moved
@@ -96,6 +98,23 @@ def test_another_camera_is_adapted(verifier):
     at = (rays * 230.0 + (240.0, 180.0) - 0.5).reshape(240, 320, 2).astype(np.float32)
     image = cv2.remap(large, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
     check(verifier.verify(image, wide, estimate_at(off(T), image)), T)
+
+
+def test_landmarks_of_today_by_another_detector_are_left_out(tmp_path, caplog):
+    environment = Environment.load(make_tiny_environment(tmp_path / 'environment'))
+    environment = environment.add_landmarks(map_room(POSES[:2]).to_bytes(), {})
+    today = map_room(POSES[2:4])
+    environment.add_revision(environment.load_aprnet(), {}, today.to_bytes())
+    assert len(Verifier.of(Environment.load(environment.path)).landmarks.T_world_cam) == 4
+    assert not caplog.records
+
+    anew = map_room(POSES[:2], 'akaze')
+    Environment.load(environment.path).add_landmarks(anew.to_bytes(), {})
+    found = Verifier.of(Environment.load(environment.path))
+    assert found.landmarks.detector == 'akaze'
+    assert len(found.landmarks) == len(anew)
+    [warning] = caplog.records
+    assert 'todays_landmarks.safetensors were found with another detector' in warning.message
 
 
 def foreign_images() -> dict[str, np.ndarray]:
