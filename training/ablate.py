@@ -3,8 +3,7 @@
 Every variant is trained with the same budget on the same frames, and measured on the same test
 frames. Variants are those in config/training/variants, or several joined with +. What runs have in
 common (NeRF-P, its renders) is computed once. Run it again after any stop, and it resumes; run it
-with other seeds or variants, and they join the tables. Two of them can work in one folder at once
-if they train different seeds, and a NeRF-P that they share is there already.
+with other seeds or variants, and they join the tables.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from posemap_ros.support.distributed import is_first, process_group, wait_for_al
 from posemap_ros.support.files import atomic_write
 from posemap_ros.training.align import align_on_dataset
 from posemap_ros.training.evaluate import localize_all
+from posemap_ros.training.train_nerf_p import only_training_in
 
 VARIANTS = ('pmnet', 'dfnet', 'posenet')
 SEEDS = (0, 1, 2)
@@ -274,8 +274,9 @@ def main(argv: list[str] | None = None) -> int:
             ablation = Ablation(arguments)
             runs = runs_of(arguments)
             builds = [ablation.build(run) for run in runs]  # mistakes show before hours are spent
-            for run, build in zip(runs, builds):
-                ablation.complete(run, build)
+            with only_training_in(ablation.out / 'work'):
+                for run, build in zip(runs, builds):
+                    ablation.complete(run, build)
             if is_first():
                 whole = max(builds, key=lambda build: len(build.dataset))
                 ablation.retrieve(whole)

@@ -41,6 +41,7 @@ from posemap_ros.support.stopwatch import Stopwatch, format_duration
 from posemap_ros.support.untrusted import dump_yaml, read_json
 from posemap_ros.time_budget import Costs, scaled, short_run
 from posemap_ros.training.ablate import Ablation, Run, make_parser, report, runs_of
+from posemap_ros.training.train_nerf_p import only_training_in
 
 VARIANTS = ('pmnet', 'dfnet', 'posenet', 'nerfmap', 'no_image', 'no_rvs')
 ALIGNED = ('pmnet', 'dfnet')
@@ -255,7 +256,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> None:
-        with process_group():
+        with process_group(), only_training_in(arguments.out / 'work'):
             Reproduction(arguments).run()
 
     return run_stage('paper', work, ValueError, when_stopped='the same command goes on from here')

@@ -35,21 +35,32 @@ def open_build(arguments: argparse.Namespace) -> Iterator[Build]:
         device=arguments.device,
         backbone_weights=arguments.backbone_weights,
     )
-    with ExitStack() as stack:
-        if is_first():  # for all the processes of one training
-            try:
-                stack.enter_context(claimed(build.work))
-            except BlockingIOError:
-                raise FolderInUse(
-                    f'another training works in {build.work}: wait for it, or give another --out'
-                ) from None
-            stack.callback(_remove_if_empty, build.work)
+    with only_training_in(build.work):
         yield build
 
 
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+@contextmanager
+def only_training_in(work: Path) -> Iterator[None]:
+    """Claim a work folder, which is made if it is missing; it goes if nothing came into it. The
+    first process does so for all of one training.
+
+    Raises `FolderInUse` at once if another training works there.
+    """
+    if not is_first():
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(claimed(work))
+        except BlockingIOError:
+            raise FolderInUse(
+                f'another training works in {work}: wait for it, or give another --out'
+            ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                work.rmdir()
 
 
 def print_figures(figures: dict[str, float]) -> None:

