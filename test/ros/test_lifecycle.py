@@ -33,29 +33,6 @@ class Manager:
         return answer(self._get.call_async(GetState.Request())).current_state.id
 
 
-def test_configured_activated_deactivated_and_back(start_node, robot, next_view):
-    node = start_node(ready=False, autostart=False, tf_mode='none')
-    manager = Manager(robot.node)
-    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
-    assert manager.change(Transition.TRANSITION_CONFIGURE)
-    assert manager.state == State.PRIMARY_STATE_INACTIVE
-    assert not robot.sees_subscriber_of_images()
-
-    for _ in range(2):
-        assert manager.change(Transition.TRANSITION_ACTIVATE)
-        assert manager.state == State.PRIMARY_STATE_ACTIVE
-        robot.poses.clear()
-        robot.drive_until(lambda: len(robot.poses) > 2, 'poses', next_view)
-        assert manager.change(Transition.TRANSITION_DEACTIVATE)
-        wait_until(lambda: not robot.sees_subscriber_of_images(), 'it to leave the topics')
-        assert manager.state == State.PRIMARY_STATE_INACTIVE
-
-    assert manager.change(Transition.TRANSITION_CLEANUP)
-    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
-    assert node.stop() == 0
-    assert 'Traceback' not in node.log
-
-
 def test_an_environment_that_cannot_be_used_leaves_it_unconfigured(start_node, robot, tmp_path):
     node = start_node(ready=False, autostart=False, environment=tmp_path / 'nowhere')
     manager = Manager(robot.node)
@@ -65,3 +42,38 @@ def test_an_environment_that_cannot_be_used_leaves_it_unconfigured(start_node, r
     assert node.stop() == 0
 
 
+# What nav2_lifecycle_manager does, and the state that it expects to see after each change.
+_CONFIGURE = (Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
+_ACTIVATE = (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
+_DEACTIVATE = (Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
+_CLEANUP = (Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)
+_SHUTDOWN = (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, State.PRIMARY_STATE_FINALIZED)
+COMMANDS = {
+    'startup': (_CONFIGURE, _ACTIVATE),
+    'pause': (_DEACTIVATE,),
+    'resume': (_ACTIVATE,),
+    'reset': (_DEACTIVATE, _CLEANUP),
+    'shutdown': (_DEACTIVATE, _CLEANUP, _SHUTDOWN),
+}
+# It waits so long for the answer to its question for the state, and without end for a change.
+_STATE_SECONDS = 2.0
+
+
+def test_every_command_of_nav2s_manager(start_node, robot, next_view):
+    node = start_node(ready=False, autostart=False, tf_mode='none')
+    manager = Manager(robot.node)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    for command in ('startup', 'pause', 'resume', 'reset', 'startup', 'shutdown'):
+        for transition, expected in COMMANDS[command]:
+            assert manager.change(transition), command
+            asked = time.monotonic()
+            assert manager.state == expected, command
+            assert time.monotonic() - asked < _STATE_SECONDS
+            if expected == State.PRIMARY_STATE_ACTIVE:
+                robot.poses.clear()
+                robot.drive_until(lambda: len(robot.poses) > 2, 'poses', next_view)
+            else:
+                wait_until(lambda: not robot.sees_subscriber_of_images(), 'it to leave the topics')
+    # It stays there to be asked, until whoever launched it ends it.
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
