@@ -21,11 +21,13 @@ from rclpy.clock import Clock
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 
+from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.localizer import Estimate, Localizer
 from posemap_ros.node import messages
 from posemap_ros.node.belief import Belief
 from posemap_ros.node.broadcast import Broadcast
 from posemap_ros.node.fix import Fix
+from posemap_ros.node.floor import Planar
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.frames import TfMode, camera_in_map
 from posemap_ros.node.gate import Limits
@@ -57,6 +59,23 @@ def load_verifier(localizer: Localizer, parameters: Parameters) -> Verifier | No
     return Verifier.of(localizer.environment) if wanted else None
 
 
+def load_planar(localizer: Localizer, parameters: Parameters) -> Planar | None:
+    """By the photos of the environment's landmarks, if the user wants it.
+
+    Raises:
+        ValueError: it is not known where the photos were taken. InvalidLandmarks: with a sentence.
+    """
+    if not parameters.planar:
+        return None
+    environment = localizer.environment
+    if environment.landmarks is None:
+        raise ValueError(
+            f'planar needs to know where {environment.path} was mapped from, which its landmarks '
+            'say: it has none; add them with map_landmarks, or set planar to false'
+        )
+    return Planar(LandmarkMap.load(environment.landmarks).T_world_cam)
+
+
 @dataclass
 class _Pending:
     """A sighting that waits for odometry."""
@@ -72,6 +91,7 @@ class Localization:
     Args:
         localizer: the network.
         verifier: of the environment's landmarks; None: quick poses have to do.
+        planar: puts fixes onto the floor; None: the robot may be anywhere.
         parameters: the node's.
         clock: the node's, which may be simulated.
         tf, broadcast, output: where transforms come from, and where the results go.
@@ -83,6 +103,7 @@ class Localization:
         self,
         localizer: Localizer,
         verifier: Verifier | None,
+        planar: Planar | None,
         parameters: Parameters,
         clock: Clock,
         tf: TfReader,
@@ -101,6 +122,7 @@ class Localization:
         self._lock = threading.RLock()
         self._era = 0
         self._verifier = verifier
+        self._planar = planar
         self._belief = Belief(parameters.gate_window, verifier is not None)
         self._last_accepted: Time | None = None
         # For diagnostics and the picture.
@@ -202,7 +224,16 @@ class Localization:
             self._warn(f'fix rejected: {self.rejection}')
             return
         self.source = 'regressed' if best is quick else 'verified, carried on by odometry'
-        self._accept(best, sighting)
+        self._accept(self._on_floor(best, sighting), sighting)
+
+    def _on_floor(self, fix: Fix, sighting: Sighting) -> Fix:
+        """Where the robot can be, of a fix that is believed."""
+        if self._planar is None:
+            return fix
+        fix, doubt = self._planar.settled(fix, sighting.T_base_cam)
+        if doubt:
+            self._warn(doubt)
+        return fix
 
     def _accept(self, fix: Fix, sighting: Sighting) -> None:
         self.accepted.tick()
@@ -267,7 +298,9 @@ class Localization:
             self._tell_state()
             if objection:
                 self._warn(f'verified pose not used yet: {objection}')
-            elif publish and self._output.improves(fix, sighting.header.stamp):
+                return
+            fix = self._on_floor(fix, sighting)
+            if publish and self._output.improves(fix, sighting.header.stamp):
                 self.source = 'verified'
                 self._accept(fix, sighting)
 

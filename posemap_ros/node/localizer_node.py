@@ -27,9 +27,15 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from posemap_ros.localizer import Localizer
 from posemap_ros.node import diagnostics, messages
 from posemap_ros.node.broadcast import Broadcast
+from posemap_ros.node.floor import Planar
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.frames import TfMode
-from posemap_ros.node.localization import VERIFYING_NICENESS, Localization, load_verifier
+from posemap_ros.node.localization import (
+    VERIFYING_NICENESS,
+    Localization,
+    load_planar,
+    load_verifier,
+)
 from posemap_ros.node.parameters import Parameters
 from posemap_ros.node.pose_output import PoseOutput
 from posemap_ros.node.reminder import Reminder
@@ -44,6 +50,7 @@ from posemap_ros.verification.verifier import Verifier
 # Only the newest image matters, and best effort matches every publisher. With a 100 ms network, a
 # queue of one gave a median latency of 124 ms, the usual ten 426 ms.
 _SENSOR_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_RELIABLE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class LocalizerNode(LifecycleNode):
@@ -57,6 +64,7 @@ class LocalizerNode(LifecycleNode):
         self._reminder = Reminder()
         self._localizer: Localizer | None = None
         self._verifier: Verifier | None = None
+        self._planar: Planar | None = None
         self._active = ExitStack()  # what leaves the topics again
 
     # ---- lifecycle
@@ -73,6 +81,7 @@ class LocalizerNode(LifecycleNode):
                 p.torch_threads,
             )
             self._verifier = load_verifier(localizer, p)
+            self._planar = load_planar(localizer, p)
         except Exception as error:  # rclpy would keep it to itself; each names file or device
             self.get_logger().fatal(str(error))
             return TransitionCallbackReturn.FAILURE
@@ -106,7 +115,7 @@ class LocalizerNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory."""
-        self._localizer = self._verifier = None
+        self._localizer = self._verifier = self._planar = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -117,7 +126,7 @@ class LocalizerNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Be as before it was configured."""
         self.stop()
-        self._localizer = self._verifier = None
+        self._localizer = self._verifier = self._planar = None
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> None:
@@ -135,6 +144,7 @@ class LocalizerNode(LifecycleNode):
         self._localization = Localization(
             self._localizer,
             self._verifier,
+            self._planar,
             p,
             self.get_clock(),
             tf,
@@ -187,8 +197,10 @@ class LocalizerNode(LifecycleNode):
     def _join_inputs(self, leave: ExitStack) -> None:
         compressed = self.parameters.image_transport == 'compressed'
         name = 'image/compressed' if compressed else 'image'
+        reliable = self.parameters.image_reliability == 'reliable'
+        image_qos = _RELIABLE_QOS if reliable else _SENSOR_QOS
         for kind, topic, callback, qos in (
-            (CompressedImage if compressed else Image, name, self._on_image, _SENSOR_QOS),
+            (CompressedImage if compressed else Image, name, self._on_image, image_qos),
             (CameraInfo, 'camera_info', self._localization.observer.take_camera_info, _SENSOR_QOS),
             (PoseWithCovarianceStamped, 'initialpose', self._on_initial_pose, 1),
         ):

@@ -115,6 +115,14 @@ _DECLARATIONS = (
         read_only=True,
     ),
     _Declaration(
+        'image_reliability',
+        'best_effort',
+        'How images are subscribed to: best_effort goes with every camera driver; reliable has '
+        'lost pieces of an image sent again, by drivers that are reliable, too.',
+        choices=('best_effort', 'reliable'),
+        read_only=True,
+    ),
+    _Declaration(
         'image_rectified',
         False,
         'Whether the images are rectified: P of camera_info describes them, without distortion.',
@@ -157,6 +165,12 @@ _DECLARATIONS = (
         TfMode.MAP_TO_ODOM.value,
         'Which transform to broadcast; map_to_base and map_to_camera: robots without odometry.',
         choices=tuple(mode.value for mode in TfMode),
+        read_only=True,
+    ),
+    _Declaration(
+        'planar',
+        False,
+        'The robot drives on the floor that was mapped: height, roll and pitch are kept there.',
         read_only=True,
     ),
     _Declaration(
@@ -296,6 +310,11 @@ class Parameters:
         except InvalidParameterValueException as error:
             raise InvalidParameter(str(error)) from None
         self._check_frames()
+        if self.planar and self.tf_mode == TfMode.MAP_TO_CAMERA:
+            raise InvalidParameter(
+                'planar is for the robot on which the camera is mounted, but with tf_mode '
+                'map_to_camera there is none: set one of them otherwise'
+            )
         self._log()
 
     def __getattr__(self, name: str) -> Any:
