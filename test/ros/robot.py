@@ -56,16 +56,27 @@ def wait_until(condition: Callable[[], object], what: str) -> object:
     return value
 
 
+def remappings(namespace: str) -> list[str]:
+    """What puts a node into a namespace, with a TF tree of its own, as the launch file does."""
+    if not namespace:
+        return []
+    rules = f'__ns:=/{namespace}', '/tf:=tf', '/tf_static:=tf_static'
+    return [part for rule in rules for part in ('-r', rule)]
+
+
 class NodeProcess:
     """The node in a process of its own, started as launch does: executable, parameter file."""
 
-    def __init__(self, log: Path, name: str = 'posemap', **parameters: object) -> None:
+    def __init__(
+        self, log: Path, name: str = 'posemap', namespace: str = '', **parameters: object
+    ) -> None:
         config = Path(__file__).parents[2] / 'config' / 'localize.yaml'
         command = [
             _executable(),
             '--ros-args',
             '-r',
             f'__node:={name}',
+            *remappings(namespace),
             '--params-file',
             str(config),
         ]
@@ -129,9 +140,15 @@ class Robot:
     """
 
     def __init__(
-        self, camera: Camera, *, mounted: bool = True, simulated_time: bool = False
+        self,
+        camera: Camera,
+        *,
+        mounted: bool = True,
+        simulated_time: bool = False,
+        namespace: str = '',
     ) -> None:
-        self.node = Node('robot')
+        arguments = ['--ros-args', *remappings(namespace)]
+        self.node = Node('robot', cli_args=arguments if namespace else None)
         self.camera = camera
         self._clients: dict[str, Client] = {}
         self._start_outputs()
