@@ -11,7 +11,7 @@ INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcar
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak bench bench-training paper lint clean
+.PHONY: help setup demo test readme soak bench bench-training paper lint clean
 
 help:  ## Show this text
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -28,6 +28,9 @@ demo: $(READY)  ## Localize a recorded drive over ROS 2, refine, localize again 
 
 test: $(READY)  ## Run the tests; ARGS are passed on to pytest
 	@$(RUN) python -m pytest $(ARGS)
+
+readme: $(READY)  ## Run the commands of README.md as they stand there, on the demo's bag; some minutes
+	@$(RUN) python -m tools.run_readme $(ARGS)
 
 soak: $(READY)  ## Run the fault tests as often as it takes to trust them: some hours
 	@POSEMAP_SOAK=1 $(RUN) python -m pytest test/ros $(ARGS)
