@@ -30,6 +30,7 @@ setup(
         *share(
             'package.xml',
             'launch/*.py',
+            'examples/*',
             'config/*.yaml',
             'config/*.rviz',
             'config/*.xml',
@@ -51,6 +52,7 @@ setup(
             f'localize = {package}.node.localize:main',
             f'refine = {package}.node.call_service:refine',
             f'reset = {package}.node.call_service:reset',
+            f'seed_amcl = {package}.node.seed_amcl:main',
             f'extract_bag = {package}.training.extract_bag:main',
             f'convert_dataset = {package}.training.convert_dataset:main',
             f'split_dataset = {package}.training.split_dataset:main',

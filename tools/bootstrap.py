@@ -91,7 +91,7 @@ def install_package():
     # .venv.
     index = VENV / 'share/ament_index/resource_index/packages'
     link(index / 'posemap_ros', ROOT / 'resource/posemap_ros')
-    for name in ('package.xml', 'launch', 'config', 'demo'):
+    for name in ('package.xml', 'launch', 'config', 'demo', 'examples'):
         link(VENV / 'share/posemap_ros' / name, ROOT / name)
     list_names = (
         'from importlib.metadata import distribution\n'

@@ -1,0 +1,33 @@
+"""posemap beside nav2's amcl: the camera tells amcl where the robot is when it starts, and when
+amcl is lost. amcl localizes, and broadcasts map -> odom.
+
+    ros2 launch posemap_ros amcl.launch.py environment:=... image_topic:=...
+"""
+
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import Node, SetRemap
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch. Arguments of localize.launch.py are passed on to it."""
+    localize = PathJoinSubstitution(
+        [FindPackageShare('posemap_ros'), 'launch', 'localize.launch.py']
+    )
+    return LaunchDescription(
+        [
+            GroupAction(
+                [
+                    # What is meant for amcl must not make posemap forget what it knows.
+                    SetRemap('initialpose', 'posemap/initialpose'),
+                    IncludeLaunchDescription(
+                        localize, launch_arguments={'tf_mode': 'none'}.items()
+                    ),
+                ]
+            ),
+            Node(package='posemap_ros', executable='seed_amcl', output='screen'),
+        ]
+    )
