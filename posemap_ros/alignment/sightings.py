@@ -26,14 +26,19 @@ class Sightings:
         T_map_cam: [N, 4, 4] float64, verified or else regressed.
         verified: [N] bool.
         estimates: [N] `Estimate`, by the network.
-        sigmas_m: [N] standard deviation of the positions, metres.
+        covariances: [N, 6, 6] of the poses, as of `Estimate`.
     """
 
     images: np.ndarray
     T_map_cam: np.ndarray
     verified: np.ndarray
     estimates: np.ndarray
-    sigmas_m: np.ndarray
+    covariances: np.ndarray
+
+    @property
+    def sigmas_m(self) -> np.ndarray:
+        """[N] standard deviation of the positions per axis, metres."""
+        return np.sqrt(np.trace(self.covariances[:, :3, :3], axis1=1, axis2=2) / 3.0)
 
     @property
     def photos(self) -> PosedViews:
@@ -72,8 +77,7 @@ def look_at(
             if verification.verified:
                 T_map_cam, covariance = verification.T_map_cam, verification.covariance
                 verified = True
-        sigma_m = np.sqrt(np.trace(covariance[:3, :3]) / 3.0)
-        rows.append((prepared, T_map_cam, verified, estimate, sigma_m))
+        rows.append((prepared, T_map_cam, verified, estimate, covariance))
     return Sightings(*(_array(column) for column in zip(*rows)))
 
 

@@ -16,6 +16,7 @@ from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.landmarks.mapping import NothingInCommon, map_landmarks
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import LandmarksRecipe
+from posemap_ros.verification.calibration import Calibration
 from posemap_ros.verification.verifier import Verifier
 
 # However often an environment is aligned, what is added stays this small.
@@ -46,6 +47,7 @@ def todays_landmarks(
     """
     base = LandmarkMap.load(environment.landmarks)
     others = np.setdiff1d(np.arange(len(frames)), judges)
+    calibration = Calibration.from_dict(environment.verification)
     today = map_today(
         base,
         replace(frames, frames=tuple(frames.frames[i] for i in others)),
@@ -53,6 +55,7 @@ def todays_landmarks(
         nerf,
         net,
         environment.recipe.landmarks,
+        calibration.calibrated(np.zeros((6, 6))),
     )
     if today is None:
         return None
@@ -71,9 +74,13 @@ def map_today(
     nerf: NeRFP,
     net: APRNet,
     recipe: LandmarksRecipe,
+    floor: np.ndarray,
 ) -> LandmarkMap | None:
     """The landmarks of verified frames, found as those of the mapping drive were; None where no
     two frames show the same. See `todays_landmarks`.
+
+    Args:
+        floor: [6, 6] the part of the frames' covariances that every verified pose has.
     """
     posed = tuple(
         replace(frame, T_world_cam=T, camera=frames.camera_of(i))
@@ -95,7 +102,14 @@ def map_today(
             return None
     # The frames' poses are no surer than the landmarks by which they were verified.
     shared = np.float32(np.median(sightings.sigmas_m))
-    return replace(today, sigmas=np.hypot(today.sigmas, shared))
+    frame = [
+        int(np.abs(sightings.T_map_cam - T).max(axis=(1, 2)).argmin()) for T in today.T_world_cam
+    ]
+    return replace(
+        today,
+        sigmas=np.hypot(today.sigmas, shared),
+        pose_covariances=(sightings.covariances[frame] - floor).astype(np.float32),
+    )
 
 
 def renewed(earlier: LandmarkMap, today: LandmarkMap) -> LandmarkMap:

@@ -31,7 +31,9 @@ _TENSORS = {
     'photo_offsets': ('I64', ('photos + 1',)),
     'seen': ('I32', ('sightings',)),
     'seen_points': ('F32', ('sightings', 3)),
+    'pose_covariances': ('F32', ('photos', 6, 6)),
 }
+_OPTIONAL = 'pose_covariances'
 
 
 class InvalidLandmarks(ValueError):
@@ -58,6 +60,9 @@ class LandmarkMap:
             on its ray through the keypoint, at the landmark's depth; world, metres.
         camera: the pinhole camera in whose images keypoints are found.
         detector: name of the keypoint detector.
+        pose_covariances: [P, 6, 6] float32, of steps of the photos' poses (see `pose_solver`),
+            which all that a photo sees shares. Zero for photos of the mapping drive, whose errors
+            the calibration of the place covers; None where all are.
     """
 
     points: np.ndarray
@@ -70,6 +75,7 @@ class LandmarkMap:
     seen_points: np.ndarray
     camera: Camera
     detector: str
+    pose_covariances: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -112,7 +118,11 @@ class LandmarkMap:
         offsets = (self.photo_offsets, self.photo_offsets[-1] + other.photo_offsets[1:])
         seen = (self.seen, other.seen + np.int32(len(self)))
         return replace(
-            self, **both, photo_offsets=np.concatenate(offsets), seen=np.concatenate(seen)
+            self,
+            **both,
+            photo_offsets=np.concatenate(offsets),
+            seen=np.concatenate(seen),
+            pose_covariances=_joined_covariances(self, other),
         )
 
     def of_photos(self, photos: np.ndarray) -> LandmarkMap:
@@ -130,11 +140,18 @@ class LandmarkMap:
             photo_offsets=np.concatenate([[0], np.cumsum([len(s) for s in spans])]).astype(int),
             seen=seen.astype(np.int32),
             seen_points=self.seen_points[sightings],
+            pose_covariances=(
+                None if self.pose_covariances is None else self.pose_covariances[photos]
+            ),
         )
 
     def to_bytes(self) -> bytes:
         """The content of the file that `load` reads."""
-        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
+        tensors = {
+            name: np.ascontiguousarray(getattr(self, name))
+            for name in _TENSORS
+            if name != _OPTIONAL or self.pose_covariances is not None
+        }
         about = {
             'format': FORMAT,
             'detector': self.detector,
@@ -175,10 +192,10 @@ class LandmarkMap:
                     f'{path} has format {about["format"]!r:.20}, and this version of posemap_ros '
                     f'reads {FORMAT}: {_REMAKE}, or update posemap_ros'
                 )
-            if set(file.keys()) != set(_TENSORS):
+            if set(file.keys()) | {_OPTIONAL} != set(_TENSORS):
                 raise InvalidLandmarks(f'{path} holds other tensors than landmarks do: {_REMAKE}')
-            _check_shapes(path, {name: file.get_slice(name) for name in _TENSORS})
-            tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            _check_shapes(path, {name: file.get_slice(name) for name in file.keys()})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         camera = Camera.from_dict(about['camera'])
         landmarks = cls(**tensors, camera=camera, detector=about['detector'])
         if fault := landmarks._fault():
@@ -213,6 +230,9 @@ class LandmarkMap:
                 and bool((np.linalg.det(T[:, :3, :3]) > 0).all())
                 and np.array_equal(T[:, 3], np.broadcast_to((0, 0, 0, 1), (len(T), 4)))
             ),
+            'covariances of poses are none': (
+                self.pose_covariances is None or _are_covariances(self.pose_covariances)
+            ),
             'looks are not of unit length': (
                 self.looks.shape[1] == 0 or np.allclose(lengths, 1.0, rtol=0, atol=0.01)
             ),
@@ -232,6 +252,8 @@ def _check_shapes(path: Path, slices: dict) -> None:
     """Types, and that the same size is the same everywhere."""
     sizes: dict[str, int] = {}
     for name, (dtype, wanted) in _TENSORS.items():
+        if name not in slices:
+            continue
         shape = slices[name].get_shape()
         fits = slices[name].get_dtype() == dtype and len(shape) == len(wanted)
         fits = fits and all(
@@ -242,6 +264,23 @@ def _check_shapes(path: Path, slices: dict) -> None:
             raise InvalidLandmarks(f'{path}: {name} has a wrong type or shape: {_REMAKE}')
     if sizes['photos + 1'] != sizes['photos'] + 1 or not sizes['photos']:
         raise InvalidLandmarks(f'{path}: its photos have no sightings: {_REMAKE}')
+
+
+def _joined_covariances(a: LandmarkMap, b: LandmarkMap) -> np.ndarray | None:
+    parts = [
+        np.zeros((len(part.T_world_cam), 6, 6), np.float32)
+        if part.pose_covariances is None
+        else part.pose_covariances
+        for part in (a, b)
+    ]
+    return None if a.pose_covariances is b.pose_covariances is None else np.concatenate(parts)
+
+
+def _are_covariances(values: np.ndarray) -> bool:
+    if not _within(values, _FARTHEST_M) or not np.allclose(values, values.swapaxes(1, 2)):
+        return False
+    least = np.linalg.eigvalsh(values.astype(np.float64))[:, 0]
+    return bool((least >= -1e-5 * np.trace(values, axis1=1, axis2=2)).all())
 
 
 def _within(values: np.ndarray, limit: float) -> bool:

@@ -183,6 +183,22 @@ def refine(T_map_cam: np.ndarray, matches: Matches, camera: Camera) -> Solution 
     return Solution(T, covariance, np.linalg.norm(r, axis=1), found)
 
 
+def influence(
+    solution: Solution, matches: Matches, camera: Camera, chosen: np.ndarray
+) -> np.ndarray:
+    """How far a pose goes with the points of some of its matches: where these move, all by one
+    step [6] about the camera, it moves by this matrix [6, 6] times the step. Zero where none are
+    chosen, one where all are.
+    """
+    J, r = _linearise(solution.T_map_cam, matches, camera)
+    J, r = J / solution.scale, r / solution.scale
+    w = _weights(r) * (np.linalg.norm(r, axis=1) < 3 * _SOFT)
+    all_of_them, these = (
+        np.einsum('nik,n,nil->kl', J, part, J) for part in (w, np.where(chosen, w, 0.0))
+    )
+    return np.linalg.solve(all_of_them, these)
+
+
 def moved(T_map_cam: np.ndarray, step: np.ndarray) -> np.ndarray:
     """A pose [4, 4] after a step [6]."""
     T = T_map_cam.copy()

@@ -20,7 +20,14 @@ from posemap_ros.landmarks.matching import unit_vectors
 from posemap_ros.pose_covariance import HasPoseCovariance
 from posemap_ros.verification.calibration import Calibration
 from posemap_ros.verification.matching import match_anywhere, match_nearby
-from posemap_ros.verification.pose_solver import Matches, Solution, consensus, refine, step_between
+from posemap_ros.verification.pose_solver import (
+    Matches,
+    Solution,
+    consensus,
+    influence,
+    refine,
+    step_between,
+)
 from posemap_ros.verification.verdict import GRID, Evidence, objection
 from posemap_ros.verification.visibility import Visibility
 
@@ -129,6 +136,11 @@ class Verifier:
         self.calibration = calibration or Calibration()
         self._detector = make_detector(landmarks.detector)
         self._visibility = Visibility(landmarks)
+        self._is_unsure = np.zeros(len(landmarks), bool)
+        if landmarks.pose_covariances is not None:
+            photos = np.flatnonzero(landmarks.pose_covariances.any(axis=(1, 2)))
+            for photo in photos:
+                self._is_unsure[landmarks.seen_by(photo)] = True
         self._adapters: dict[Camera, ImageAdapter] = {}
 
     @classmethod
@@ -293,8 +305,9 @@ class Verifier:
         estimate: Estimate,
         prior: Prior | None,
     ) -> Verification:
-        T, covariance = solution.T_map_cam, self.calibration.calibrated(solution.covariance)
         camera = self.landmarks.camera
+        T, covariance = solution.T_map_cam, self.calibration.calibrated(solution.covariance)
+        covariance = covariance + self._inherited(solution, matches, landmarks)
         projected, _, _ = self._visibility.project(landmarks, matches.points, T, camera)
         off = np.linalg.norm(projected - matches.pixels, axis=1) / camera.width
         core, ring = off < _CORE, off < _RING
@@ -322,6 +335,26 @@ class Verifier:
             pixels,
             landmarks[core],
         )
+
+    def _inherited(
+        self, solution: Solution, matches: Matches, landmarks: np.ndarray
+    ) -> np.ndarray:
+        """What the pose takes over of the errors of photos whose own poses were verified: [6, 6].
+
+        All that such a photo sees is off by one and the same step. No number of landmarks makes
+        less of that, and the solver, to which they agree, does not know.
+        """
+        unsure = self._is_unsure[landmarks]
+        covariances = self.landmarks.pose_covariances
+        if not unsure.any():
+            return np.zeros((6, 6))
+        photos, likeness = self._visibility.photos_near(solution.T_map_cam, _PHOTOS)
+        weights = likeness * covariances[photos].any(axis=(1, 2))
+        if not weights.any():
+            photos, weights = np.arange(len(covariances)), covariances.any(axis=(1, 2))
+        covariance = np.average(covariances[photos], axis=0, weights=weights)
+        A = influence(solution, matches, self.landmarks.camera, unsure)
+        return A @ covariance @ A.T
 
     def _agrees(self, T: np.ndarray, estimate: Estimate, prior: Prior | None) -> bool:
         """Whether a pose lies where the network, or odometry, expects it."""

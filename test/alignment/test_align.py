@@ -107,7 +107,7 @@ def sightings_of(frames: PosedImages, verified: bool) -> Sightings:
         frames.poses,
         np.full(count, verified),
         np.zeros((count, 4), np.float32),
-        np.full(count, 0.01),
+        np.tile(1e-4 * np.eye(6), (count, 1, 1)),
     )
 
 

@@ -23,6 +23,8 @@ from posemap_ros.verification.verifier import Verifier
 POSES = drive(24)
 JUDGES = np.arange(1, 24, 6)
 SIGMA = np.diag(np.repeat((0.1, 0.05), 3) ** 2)
+COVARIANCE = np.diag(np.repeat((0.01, 0.005), 3) ** 2)  # of the verified poses
+FLOOR = np.diag(np.repeat((0.006, 0.003), 3) ** 2)  # of it, what every pose has
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +51,7 @@ def sightings(frames: PosedImages) -> Sightings:
         POSES,
         np.ones(count, bool),
         estimates,
-        np.full(count, 0.01),
+        np.tile(COVARIANCE, (count, 1, 1)),
     )
 
 
@@ -59,7 +61,7 @@ def today(base: LandmarkMap, frames: PosedImages, sightings: Sightings) -> Landm
     scene = SceneFrame.from_poses(torch.from_numpy(POSES).float())
     camera = Camera(64, 48, 50.0, 50.0, 32.0, 24.0)
     net: APRNet = make_aprnet(scene, camera, AprRecipe()).eval()
-    return map_today(base, frames, sightings, RoomField(), net, LandmarksRecipe())
+    return map_today(base, frames, sightings, RoomField(), net, LandmarksRecipe(), FLOOR)
 
 
 def test_they_are_where_they_are_and_few(base: LandmarkMap, today: LandmarkMap) -> None:
@@ -68,6 +70,8 @@ def test_they_are_where_they_are_and_few(base: LandmarkMap, today: LandmarkMap) 
     assert 100 < len(today) <= len(base) / 6
     np.testing.assert_array_equal(today.T_world_cam, POSES)
     assert (today.sigmas >= 0.01).all()  # no surer than the labels
+    expected = np.tile(COVARIANCE - FLOOR, (len(POSES), 1, 1))
+    np.testing.assert_allclose(today.pose_covariances, expected, atol=1e-9)
 
 
 def test_they_join_if_frames_are_verified_as_before(base, today, frames, sightings) -> None:

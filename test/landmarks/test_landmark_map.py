@@ -180,3 +180,24 @@ def test_a_part_of_the_photos_keeps_what_it_sees():
     np.testing.assert_array_equal(part.points, landmarks.points[[1, 2, 4]])
     np.testing.assert_array_equal(part.seen_points, landmarks.seen_points[2:])
     np.testing.assert_array_equal(part.looks, landmarks.looks[[2, 1]])
+
+
+def test_covariances_of_photos_come_along(tmp_path):
+    sure = make_map()
+    C = np.diag([1e-4, 2e-4, 3e-4, 1e-5, 2e-5, 3e-5]).astype(np.float32)
+    C[0, 4] = C[4, 0] = 2e-5
+    unsure = replace(sure, pose_covariances=np.stack([C, 2 * C, 3 * C]))
+    path = tmp_path / 'landmarks.safetensors'
+    unsure.save(path)
+    again = LandmarkMap.load(path)
+    np.testing.assert_array_equal(again.pose_covariances, unsure.pose_covariances)
+    assert sure.joined(sure).pose_covariances is None
+    both = sure.joined(unsure)
+    np.testing.assert_array_equal(both.pose_covariances[:3], np.zeros((3, 6, 6)))
+    np.testing.assert_array_equal(both.of_photos(np.array([5])).pose_covariances, [3 * C])
+    lopsided = C.copy()
+    lopsided[0, 1] = 1e-4
+    for broken in (-C, lopsided, np.nan * C):
+        replace(sure, pose_covariances=np.stack([C, broken, C])).save(path)
+        with pytest.raises(InvalidLandmarks, match='covariances of poses are none'):
+            LandmarkMap.load(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from posemap_ros.verification import pose_solver
 from posemap_ros.verification.pose_solver import (
     Matches,
     consensus,
+    influence,
     moved,
     refine,
     step_between,
@@ -189,3 +192,24 @@ def test_step_between_undoes_moved():
 
 def _points(matches: Matches) -> tuple[np.ndarray, np.ndarray]:
     return matches.points, matches.point_sigmas
+
+
+def test_influence_is_how_far_a_pose_follows_some_of_the_points():
+    rng = np.random.default_rng(5)
+    T = random_pose(rng)
+    # So small beside the standard deviations that robust weights do not change.
+    matches = replace(scene(rng, T, 60, 0.0), pixel_sigmas=np.full(60, 5.0))
+    chosen = rng.random(60) < 0.4
+    found = refine(T, matches, CAMERA)
+    A = influence(found, matches, CAMERA, chosen)
+    for step in 1e-3 * np.eye(6):
+        # The chosen points as if the camera that placed them had been a step aside.
+        carried = moved(found.T_map_cam, step) @ np.linalg.inv(found.T_map_cam)
+        points = matches.points.copy()
+        points[chosen] = points[chosen] @ carried[:3, :3].T + carried[:3, 3]
+        after = refine(found.T_map_cam, replace(matches, points=points), CAMERA)
+        went = step_between(found.T_map_cam, after.T_map_cam)
+        np.testing.assert_allclose(went, A @ step, atol=2e-5)
+    everything, nothing = np.ones(60, bool), np.zeros(60, bool)
+    np.testing.assert_allclose(influence(found, matches, CAMERA, everything), np.eye(6), atol=1e-9)
+    np.testing.assert_array_equal(influence(found, matches, CAMERA, nothing), np.zeros((6, 6)))

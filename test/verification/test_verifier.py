@@ -61,6 +61,23 @@ def test_the_covariance_is_a_covariance(verifier):
     assert (np.linalg.eigvalsh(found.covariance) > 0).all()
 
 
+def test_what_verified_photos_are_off_by_is_inherited(verifier):
+    """However many landmarks of such photos agree."""
+    image, _ = render(SEEN[0])
+    estimate = estimate_at(off(SEEN[0]), image)
+    before = verifier.verify(image, CAMERA, estimate).covariance
+    C = np.diag(np.repeat((0.02, 0.01), 3) ** 2).astype(np.float32)
+    all_of_them = np.tile(C, (len(MAPPED), 1, 1))
+    unsure = Verifier(replace(verifier.landmarks, pose_covariances=all_of_them))
+    found = unsure.verify(image, CAMERA, estimate)
+    np.testing.assert_allclose(found.covariance, before + C, atol=1e-9)
+    # A map beside one whose photos are sure: somewhere between.
+    joined = Verifier(verifier.landmarks.joined(unsure.landmarks))
+    some = joined.verify(image, CAMERA, estimate)
+    share = (np.diag(some.covariance) - np.diag(before)) / np.diag(C)
+    assert some.verified and (share < 0.9).all()
+
+
 def test_a_kidnapped_robot_is_found_by_what_the_place_looks_like(verifier):
     T = SEEN[3]
     image, _ = render(T)
