@@ -110,7 +110,9 @@ class ByHand:
 
 
 HOW: tuple[tuple[str, Callable[[Readme, Command], None] | Elsewhere | ByHand], ...] = (
-    ('make demo', lambda readme, command: readme.demo(command)),
+    ('make demo$', lambda readme, command: readme.demo(command)),
+    ('make demo ARGS=--view$', Elsewhere('test/ros/test_live_view.py', 'live_view')),
+    ('make paper', Elsewhere('test/training/test_paper.py', 'paper')),
     ('make test', Elsewhere('.ci/run', 'make test')),
     ('export FASTRTPS', Elsewhere('test/ros/test_large_images.py', 'fastdds_large_images.xml')),
     ('pip install -r', Elsewhere('tools/bootstrap.py', "'pip', 'install'")),
