@@ -32,7 +32,12 @@ PROGRAMS = ('make', 'tools/with_ros', 'ros2', 'pip', 'rosdep', 'colcon', 'export
 # How indented blocks begin that are no commands.
 TEXTS = (r'\s*poses\s+median error', r'posemap_ros/\s+extraction/')
 # Trains for about a minute: what `fast` says, but for these.
-TOY = {'nerf_p': {'steps': 150, 'pose_steps': 60}, 'aprnet': {'steps': 60}}
+TOY = {
+    ('nerf_p', 'steps'): 150,
+    ('nerf_p', 'pose_steps'): 60,
+    ('aprnet', 'steps'): 60,
+    ('aprnet', 'views', 'per_frame'): 1,
+}
 NODE_SECONDS, POSES = 120.0, 60
 STAGE_SECONDS = 1800.0
 REFINE_SECONDS = 20.0
@@ -160,8 +165,13 @@ class Readme:
 
         write_as_my_bag(ROOT / 'demo' / 'bags' / 'mapping', SCRATCH / 'my_bag')
         recipe = yaml.safe_load((ROOT / 'config' / 'training' / 'fast.yaml').read_text())
-        for part, values in TOY.items():
-            recipe[part] |= values
+        for (*parts, key), value in TOY.items():
+            section = recipe
+            for part in parts:
+                section = section[part]
+            if key not in section:
+                raise Failed(f'the recipe fast has no {key!r} any more: correct TOY')
+            section[key] = value
         (SCRATCH / 'toy.yaml').write_text(yaml.safe_dump(recipe))
 
     def run(self, command: Command) -> None:
