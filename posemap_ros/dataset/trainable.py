@@ -6,6 +6,7 @@ import numpy as np
 
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.posed_images import PosedImages
+from posemap_ros.support import commands
 
 MIN_FRAMES = 20
 # Farther away, single precision, in which the networks compute, is coarser than 1 mm.
@@ -25,5 +26,12 @@ def check_trainable(training: PosedImages) -> None:
         raise DatasetError(
             f'{training.root}: positions are up to {farthest / 1000:.0f} km from the origin, '
             f'where single precision resolves only {step:.2g} m; are these UTM coordinates? '
-            'convert_dataset --origin moves the origin'
+            + _moved(training)
         )
+
+
+def _moved(training: PosedImages) -> str:
+    """How to bring the data near to the origin."""
+    origin = training.poses[:, :3, 3].mean(axis=0).round().astype(int).tolist()
+    command = ('--data', training.root, '--out', f'{training.root}_moved', '--origin', *origin)
+    return f'Move the origin: {commands.stage("convert_dataset", *command)}'

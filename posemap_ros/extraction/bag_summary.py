@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,9 +14,11 @@ from posemap_ros.extraction.bag_topics import (
     TF_TYPES,
     camera_info_candidates,
     image_candidates,
+    out_folder,
     pose_candidates,
 )
 from posemap_ros.messages.transform_tree import NotConnected, TransformTree
+from posemap_ros.support.commands import stage
 
 _TF_MESSAGES = 3000  # enough to meet every frame of a robot
 
@@ -50,14 +51,14 @@ def _suggestions(bag: Bag) -> Iterator[str]:
             yield f'\n# {image} cannot be used: no camera_info topic tells its calibration'
             continue
         camera = _first(bag, image).header.frame_id.lstrip('/')
-        command = ['extract_bag', str(bag.path), '--out', 'DIR', '--image-topic', image]
+        options = ['--out', out_folder(bag), '--image-topic', image]
         if len(infos) > 1:
-            command += ['--camera-info-topic', infos[0]]
+            options += ['--camera-info-topic', infos[0]]
         for remark, poses in [*_from_topics(bag, tree, camera), *_from_tf(tree, camera)]:
-            yield f'\n# {remark}\n{shlex.join([*command, *poses])}'
+            yield f'\n# {remark}\n{stage("extract_bag", bag.path, *options, *poses)}'
         yield (
             f'\n# poses found from the images of {image} alone; takes long\n'
-            f'{shlex.join([*command, "--poses", "sfm"])}'
+            f'{stage("extract_bag", bag.path, *options, "--poses", "sfm")}'
         )
 
 

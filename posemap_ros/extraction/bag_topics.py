@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from posemap_ros.extraction.bag import Bag, BagError
+from posemap_ros.support.commands import stage
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 CAMERA_INFO_TYPES = ('sensor_msgs/msg/CameraInfo',)
@@ -18,8 +19,8 @@ POSE_TYPES = (
 )
 TF_TYPES = ('tf2_msgs/msg/TFMessage',)
 
-# 'sfm': from the images alone, by structure from motion.
-PoseSource = Literal['topic', 'tf', 'sfm']
+# 'sfm': from the images alone, by structure from motion; 'none': nobody needs them.
+PoseSource = Literal['topic', 'tf', 'sfm', 'none']
 
 # What people and planners send to a robot has these types too, but is no measured pose.
 _COMMANDS = re.compile(r'(^|/)(initialpose|goal_pose|goal|[^/]*plan[^/]*)$')
@@ -50,7 +51,7 @@ def choose_topics(
     """The topics that were named; of each kind that was not, the only one there is.
 
     Poses are needed only if they are to come from a topic. With 'sfm', a pose topic may be there
-    for the scale; with 'tf' it is not looked at.
+    for the scale; with 'tf' and 'none' it is not looked at.
 
     Depth images and poses that are commands are not considered, and of several camera_info topics
     the one beside the images is taken. Raises `BagError` if nothing or more than one thing fits.
@@ -60,7 +61,8 @@ def choose_topics(
         bag, 'camera_info', camera_info, CAMERA_INFO_TYPES, camera_info_candidates(bag, image)
     )
     candidates = pose_candidates(bag)
-    if pose_source == 'tf' or (pose_source == 'sfm' and pose is None and len(candidates) != 1):
+    unknown = pose is None and len(candidates) != 1
+    if pose_source in ('tf', 'none') or (pose_source == 'sfm' and unknown):
         return BagTopics(image, camera_info, None)
     return BagTopics(image, camera_info, _choose(bag, 'pose', pose, POSE_TYPES, candidates))
 
@@ -73,6 +75,11 @@ def image_candidates(bag: Bag) -> list[str]:
 def pose_candidates(bag: Bag) -> list[str]:
     """Topics with measured poses of something, as far as their names tell."""
     return [name for name in _of_type(bag, POSE_TYPES) if not _COMMANDS.search(name)]
+
+
+def out_folder(bag: Bag) -> str:
+    """Where what is extracted may go, in commands that are suggested."""
+    return f'{bag.path.resolve().stem}_data'
 
 
 def is_rectified(image_topic: str) -> bool:
@@ -106,7 +113,10 @@ def _choose(
             raise BagError(f'{bag.path}: topic {name} holds no messages')
         return name
     if not found:
-        instead = ' (or --pose-source tf, or sfm)' if kind == 'pose' else ''
+        instead = ''
+        if kind == 'pose':
+            sfm = stage('extract_bag', bag.path, '--out', out_folder(bag), '--poses', 'sfm')
+            instead = f', take them from TF with --pose-source tf, or from the images alone: {sfm}'
         raise BagError(
             f'{bag.path}: the bag holds no {kind} topic; there are {bag.describe_topics()}; '
             f'name one with {option}{instead}'

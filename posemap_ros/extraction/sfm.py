@@ -25,6 +25,7 @@ from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.extraction.bag_frames import no_progress
 from posemap_ros.extraction.bag_recording import Progress
 from posemap_ros.extraction.world_alignment import Scale, WorldAlignment, align_world
+from posemap_ros.support import commands
 
 if TYPE_CHECKING:
     import pycolmap
@@ -264,7 +265,8 @@ def _import_pycolmap():
         import pycolmap  # here, because it is large, and nothing else needs it
     except ImportError:
         raise SfmError(
-            'structure from motion needs pycolmap, which is not installed: pip install pycolmap'
+            'structure from motion needs pycolmap, which is not installed: '
+            + commands.pip_install('pycolmap')
         ) from None
     return pycolmap
 

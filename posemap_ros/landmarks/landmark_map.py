@@ -12,11 +12,14 @@ from safetensors.numpy import save
 
 from posemap_ros.camera import Camera
 from posemap_ros.landmarks.keypoints import DETECTORS
+from posemap_ros.support import commands
 from posemap_ros.support.files import atomic_write
 
 FORMAT = 1
 _ABOUT = 'landmarks'  # the entry of the file's metadata with all that is no tensor
-_REMAKE = 'make it again with map_landmarks'
+_REMAKE = 'make it again: ' + commands.stage(
+    'map_landmarks', '--environment', 'ENVIRONMENT', '--data', 'DATA'
+)
 _LARGEST_FILE = 2**30
 _LARGEST_SIDE_PX = 8192
 _FARTHEST_M = 100_000.0

@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 
 from posemap_ros.evaluation.uncertainty import CHI3_QUANTILES
+from posemap_ros.support import commands
 
+_REMAKE = 'make the landmarks again: ' + commands.stage(
+    'map_landmarks', '--environment', 'ENVIRONMENT', '--data', 'DATA'
+)
 _LARGEST = 1000.0
 _SHARES, _RADII = zip(*CHI3_QUANTILES.items())
 # No threshold is lower, whatever was measured, and none so high that nothing would be verified.
@@ -52,8 +56,7 @@ class Calibration:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not math.isfinite(value) or not 0 <= value <= _LARGEST:
                 raise InvalidCalibration(
-                    f'{field.name} of the verification cannot be {value!r}: '
-                    'make the landmarks again with map_landmarks'
+                    f'{field.name} of the verification cannot be {value!r}: {_REMAKE}'
                 )
 
     @classmethod
@@ -63,7 +66,7 @@ class Calibration:
         if not isinstance(values, Mapping) or set(values) - known:
             raise InvalidCalibration(
                 'the figures of the verification are not those of this version of posemap_ros: '
-                'make the landmarks again with map_landmarks'
+                + _REMAKE
             )
         return cls(**values)
 

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +5,6 @@ import pytest
 from textured_room import CAMERA, drive, render
 
 from posemap_ros.check.scale import judge_scale, measure_scale
-from posemap_ros.dataset.transforms_json import read_origin
 
 
 @pytest.fixture(scope='module')
@@ -34,12 +32,12 @@ def test_depths_are_those_of_the_room(room, fit):
     assert scale.in_front > 0.98
     assert scale.depth_m == pytest.approx(np.median(true), rel=0.1)
     assert len(scale.speeds_m_s) == 59
-    assert judge_scale(scale, room.timeline).severity == 'ok'
+    assert judge_scale(scale, room.timeline, room.dataset.root).severity == 'ok'
 
 
 @pytest.mark.parametrize(('factor', 'unit'), [(1000.0, 'millimetres'), (0.001, 'kilometres')])
 def test_another_unit_is_a_fault_and_is_guessed(room, fit, factor, unit):
-    finding = judge_scale(scaled(room, fit, factor), room.timeline)
+    finding = judge_scale(scaled(room, fit, factor), room.timeline, room.dataset.root)
     assert finding.severity == 'fault'
     assert unit in finding.way_out
 
@@ -47,20 +45,17 @@ def test_another_unit_is_a_fault_and_is_guessed(room, fit, factor, unit):
 def test_positions_of_the_wrong_sign_put_the_scene_behind_the_camera(room, fit):
     scale = scaled(room, fit, -1.0)
     assert scale.in_front < 0.02
-    finding = judge_scale(scale, room.timeline)
+    finding = judge_scale(scale, room.timeline, room.dataset.root)
     assert finding.severity == 'fault' and 'behind the camera' in finding.text
 
 
 def test_a_camera_that_only_turned_has_no_scale(room, fit):
-    finding = judge_scale(scaled(room, fit, 0.0), room.timeline)
+    finding = judge_scale(scaled(room, fit, 0.0), room.timeline, room.dataset.root)
     assert finding.severity == 'warning' and 'moved too little' in finding.text
 
 
-def test_a_scale_that_the_dataset_calls_arbitrary_is_said(room, fit, tmp_path):
-    content = json.loads((room.dataset.root / 'transforms.json').read_text())
-    assert read_origin(room.dataset.root).metric
-    (tmp_path / 'transforms.json').write_text(json.dumps({**content, 'scale': 'arbitrary'}))
-    metric = read_origin(tmp_path).metric
-    scale = measure_scale(drive(60), room.pairs, fit, room.timeline, metric=metric)
-    finding = judge_scale(scale, room.timeline)
+def test_a_scale_that_is_called_arbitrary_is_no_scale(room, fit):
+    scale = measure_scale(drive(60), room.pairs, fit, room.timeline, metric=False)
+    finding = judge_scale(scale, room.timeline, room.dataset.root)
     assert finding.severity == 'warning' and 'arbitrary' in finding.text
+    assert 'rescale_dataset --data' in finding.way_out
