@@ -57,6 +57,7 @@ setup(
             f'convert_dataset = {package}.training.convert_dataset:main',
             f'split_dataset = {package}.training.split_dataset:main',
             f'sfm_poses = {package}.training.sfm_poses:main',
+            f'rescale_dataset = {package}.training.rescale_dataset:main',
             f'check_dataset = {package}.training.check_dataset:main',
             f'build_environment = {package}.training.build_environment:main',
             f'train_nerf_p = {package}.training.train_nerf_p:main',

@@ -8,7 +8,7 @@ several that fit; --list shows what there is, and commands to copy.
 from __future__ import annotations
 
 import argparse
-import math
+import re
 import sys
 from pathlib import Path
 from typing import get_args
@@ -20,7 +20,7 @@ from posemap_ros.extraction.bag_summary import summarize_bag
 from posemap_ros.extraction.bag_topics import PoseSource
 from posemap_ros.extraction.frame_selection import FrameSelection
 from posemap_ros.extraction.from_bag import extract_bag
-from posemap_ros.support.command_line import run_stage
+from posemap_ros.support.command_line import measured_distance, run_stage
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 
@@ -86,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         default='topic',
         help='topic: from --pose-topic (default); tf: from --map-frame to the camera; sfm: found '
         'from the images alone by structure from motion, in metres if there is a pose topic or '
-        '--distance',
+        '--distance; none: images and camera.yaml only, for align',
     )
     topics(
         '--map-frame',
@@ -132,7 +132,8 @@ def make_parser() -> argparse.ArgumentParser:
         '--distance',
         nargs=3,
         metavar=('FRAME', 'FRAME', 'METRES'),
-        help='with sfm: how far apart the camera was at two frames, such as 12 for images/000012',
+        help='with sfm: how far apart the camera was at two frames, such as 12 or '
+        'images/000012.jpg; rescale_dataset sets it later',
     )
     topics(
         '--skip-invalid-poses',
@@ -223,12 +224,13 @@ def options_from(arguments: argparse.Namespace) -> BagOptions:
 def _parse_distance(words: list[str] | None) -> tuple[int, int, float] | None:
     if words is None:
         return None
-    try:
-        first, second, metres = int(words[0]), int(words[1]), float(words[2])
-    except ValueError:
-        raise ValueError('--distance takes two frame numbers and metres') from None
-    if first == second or min(first, second) < 0 or not 0 < metres < math.inf:
-        raise ValueError('--distance takes two different frames and a positive number of metres')
+    *frames, metres = measured_distance(words)
+    numbers = [re.fullmatch(r'(?:images/)?(\d{1,9})(?:\.\w+)?', frame) for frame in frames]
+    if None in numbers:
+        raise ValueError('--distance takes two frames by number or file: 12, or images/000012.jpg')
+    first, second = (int(number[1]) for number in numbers)
+    if first == second:
+        raise ValueError('--distance takes two different frames')
     return first, second, metres
 
 

@@ -22,7 +22,7 @@ from posemap_ros.check.scale import Scale, judge_scale, measure_scale
 from posemap_ros.check.split import Split, judge_split, measure_split
 from posemap_ros.check.timeline import Timeline, timeline_of
 from posemap_ros.dataset import PosedImages
-from posemap_ros.dataset.transforms_json import read_origin
+from posemap_ros.dataset.transforms_json import read_mounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +66,24 @@ def check_dataset(
     checked = Checked(dataset, matcher, timeline, [], dataset.poses, pairs)
     if len(pairs) < FEWEST_PAIRS:
         return replace(checked, findings=[no_pairs(pairs)])
-    origin = read_origin(dataset.root)
-    conventions = [*CONVENTIONS, *mount_conventions(origin.mounts)]
-    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera, conventions)
+    conventions = [*CONVENTIONS, *mount_conventions(read_mounts(dataset.root))]
+    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera, conventions, progress)
     poses = fit.convention.correct(dataset.poses)
-    scale = measure_scale(poses, pairs, fit, timeline, metric=origin.metric)
+    scale = measure_scale(poses, pairs, fit, timeline, metric=dataset.metric)
     motion = examine_motion(matcher, poses, fit.camera, timeline, scale.depth_m)
     exposure = measure_exposure(matcher, pairs)
-    above = look_from_above(poses, timeline.order, scale.depth_m)
+    above = look_from_above(poses, timeline.order, scale.depth_m, dataset.unit)
     split = measure_split(poses, timeline, *parts) if parts else None
     retrieval = measure_retrieval(dataset, poses, timeline, split)
     findings = judge_geometry(dataset, pairs, fit, timeline)
     if len(findings) > 1:  # poses belong to the images
-        findings += [judge_scale(scale, timeline), *judge_motion(motion, dataset.names)]
-        findings += [judge_coverage(above), judge_split(split), judge_retrieval(retrieval)]
+        findings += [
+            judge_scale(scale, timeline, dataset.root),
+            *judge_motion(motion, dataset.names, dataset.unit),
+            judge_coverage(above),
+            judge_split(split, dataset),
+            judge_retrieval(retrieval, dataset.unit),
+        ]
     return replace(
         checked,
         findings=[*findings, judge_exposure(exposure)],

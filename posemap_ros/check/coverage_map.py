@@ -33,8 +33,12 @@ class SeenFromAbove:
     coverage: Coverage
 
 
-def look_from_above(poses: np.ndarray, order: np.ndarray, depth_m: float) -> SeenFromAbove:
-    """From poses [n, 4, 4] and their order in time; the scene is `depth_m` away (NaN: unknown)."""
+def look_from_above(
+    poses: np.ndarray, order: np.ndarray, depth_m: float, unit: str = 'm'
+) -> SeenFromAbove:
+    """From poses [n, 4, 4] in `unit` and their order in time; the scene is `depth_m` away (NaN:
+    unknown).
+    """
     upright = np.eye(4)
     upright[:3, :3] = upright_rotation(poses)
     turned = upright @ poses[order]
@@ -49,16 +53,16 @@ def look_from_above(poses: np.ndarray, order: np.ndarray, depth_m: float) -> See
         forward=turned[:, :3, 2],
         gaps=kept[edges[lengths > gap]],
         gap_m=gap,
-        coverage=measure_coverage(turned),
+        coverage=measure_coverage(turned, unit),
     )
 
 
 def judge_coverage(seen: SeenFromAbove) -> Finding:
-    coverage = seen.coverage
+    coverage, unit = seen.coverage, seen.coverage.unit
     x, y, z = coverage.extent_m
     text = (
-        f'{coverage.frames} frames within {x:.1f} x {y:.1f} x {z:.1f} m, nearest other frame '
-        f'{coverage.spacing_m:.2f} m away (median), looking in '
+        f'{coverage.frames} frames within {x:.1f} x {y:.1f} x {z:.1f} {unit}, nearest other frame '
+        f'{coverage.spacing_m:.2f} {unit} away (median), looking in '
         f'{100 * coverage.headings:.0f} % of all horizontal directions'
     )
     if len(seen.gaps):
@@ -67,8 +71,8 @@ def judge_coverage(seen: SeenFromAbove) -> Finding:
         return Finding(
             'coverage',
             'warning',
-            f'{text}; {len(seen.gaps)} gaps of more than {seen.gap_m:.2f} m between places that '
-            f'were driven through, the widest {longest:.2f} m',
+            f'{text}; {len(seen.gaps)} gaps of more than {seen.gap_m:.2f} {unit} between places '
+            f'that were driven through, the widest {longest:.2f} {unit}',
             'record there, too, if the robot will be there',
         )
     if coverage.headings < _FEW_HEADINGS:

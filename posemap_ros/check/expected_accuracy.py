@@ -61,13 +61,14 @@ def measure_retrieval(
     )
 
 
-def judge_retrieval(retrieval: Retrieval) -> Finding:
+def judge_retrieval(retrieval: Retrieval, unit: str = 'm') -> Finding:
     found, nearest = np.median(retrieval.found_m), np.median(retrieval.nearest_m)
     whose = 'test frames' if retrieval.by_split else 'blocks left out of the drive'
     text = (
-        f'the most similar image is {found:.2f} m and {np.median(retrieval.found_deg):.1f} deg '
-        f'away (median over {len(retrieval.found_m)} images of {whose}); '
-        f'the nearest there is, {nearest:.2f} m. Expect training to do better than the former'
+        f'the most similar image is {found:.2f} {unit} and '
+        f'{np.median(retrieval.found_deg):.1f} deg away (median over {len(retrieval.found_m)} '
+        f'images of {whose}); the nearest there is, {nearest:.2f} {unit}. Expect training to do '
+        'better than the former'
     )
     far = np.mean(retrieval.found_m > np.maximum(_CONFUSED * retrieval.nearest_m, 2 * found))
     if far > 0.25:

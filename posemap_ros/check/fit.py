@@ -14,7 +14,7 @@ import numpy as np
 from posemap_ros.camera import Camera
 from posemap_ros.check.conventions import AS_GIVEN, CONVENTIONS, Convention
 from posemap_ros.check.epipolar import relative_poses, sampson_px
-from posemap_ros.check.pairs import Pairs
+from posemap_ros.check.pairs import Pairs, Progress
 from posemap_ros.check.timeline import Timeline
 
 # What a pair can cost at most, as a share of the image's width: with more, all is equally wrong.
@@ -80,6 +80,7 @@ def fit_epipolar(
     timeline: Timeline,
     camera: Camera,
     conventions: Sequence[Convention] = CONVENTIONS,
+    progress: Progress = lambda items, what, total: items,
 ) -> Fit:
     """Search all conventions on a coarse grid, then near the best ones more finely.
 
@@ -89,11 +90,13 @@ def fit_epipolar(
         timeline: when the frames were taken.
         camera: pinhole.
         conventions: what the poses may be, `AS_GIVEN` among them.
+        progress: shows how far the search is.
     """
     longest, known = _longest_offset(pairs, poses, timeline)
     used = pairs.select(known)
     few = _Objective(used.thinned(), poses, timeline, camera, longest, conventions)
-    best = few.search()
+    tried = progress(conventions, 'trying conventions', len(conventions))
+    best = {convention: few.search(convention) for convention in tried}
     promising = sorted(best, key=lambda convention: best[convention][0])[:_REFINED]
     for convention in {AS_GIVEN, *promising}:
         _, focal, offset = best[convention]
@@ -152,21 +155,16 @@ class _Objective:
         """Of each pair [p], its median distance, up to the cap."""
         return self._costs(self._relative(convention, offset), focal)
 
-    def search(self) -> dict[Convention, tuple[float, float, float]]:
-        """For each convention, the lowest mean cost on a coarse grid, and its focal factor and
-        offset.
-        """
-        best = {}
-        for convention in self._poses:
-            tried = []
-            for offset in _offsets(self._longest, _COARSE_STEPS):
-                T_b_a = self._relative(convention, offset)
-                tried += [
-                    (float(self._costs(T_b_a, focal).mean()), float(focal), float(offset))
-                    for focal in _COARSE_FOCAL
-                ]
-            best[convention] = min(tried)
-        return best
+    def search(self, convention: Convention) -> tuple[float, float, float]:
+        """The lowest mean cost on a coarse grid, and its focal factor and offset."""
+        tried = []
+        for offset in _offsets(self._longest, _COARSE_STEPS):
+            T_b_a = self._relative(convention, offset)
+            tried += [
+                (float(self._costs(T_b_a, focal).mean()), float(focal), float(offset))
+                for focal in _COARSE_FOCAL
+            ]
+        return min(tried)
 
     def refine(
         self, convention: Convention, focal: float, offset: float

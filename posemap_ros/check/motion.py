@@ -97,7 +97,7 @@ def examine_motion(
     )
 
 
-def judge_motion(motion: Motion, names: list[str]) -> list[Finding]:
+def judge_motion(motion: Motion, names: list[str], unit: str = 'm') -> list[Finding]:
     """Findings on jumps and on duplicates."""
 
     def listed(pairs: tuple[tuple[int, int], ...]) -> str:
@@ -115,7 +115,7 @@ def judge_motion(motion: Motion, names: list[str]) -> list[Finding]:
         )
     else:
         steps = motion.steps_m[np.isfinite(motion.steps_m)]
-        figure = f'; the largest step is {steps.max():.2f} m' if len(steps) else ''
+        figure = f'; the largest step is {steps.max():.2f} {unit}' if len(steps) else ''
         jumps = Finding('pose jumps', 'ok', f'the poses do not jump{figure}')
     if motion.stuck:
         share = motion.stuck_frames / len(names)

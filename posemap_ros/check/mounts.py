@@ -6,7 +6,7 @@ from posemap_ros.check.conventions import AS_GIVEN, Convention
 from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.fit import Fit, fit_epipolar
 from posemap_ros.check.geometry_findings import FEWEST_PAIRS, fits
-from posemap_ros.check.pairs import find_pairs
+from posemap_ros.check.pairs import Progress, find_pairs
 from posemap_ros.check.timeline import timeline_of
 from posemap_ros.dataset import PosedImages
 from posemap_ros.dataset.mounts import Mounts
@@ -27,21 +27,23 @@ def mount_conventions(mounts: Mounts | None) -> list[Convention]:
     ]
 
 
-def judge_mounts(dataset: PosedImages, mounts: Mounts) -> str:
-    """Which frame's poses fit the images, as a sentence.
+def judge_mounts(
+    dataset: PosedImages, mounts: Mounts, progress: Progress = lambda items, what, total: items
+) -> str:
+    """Which frame's poses fit the images, as a sentence; `progress` shows how far that is.
 
     Raises:
         DatasetError: an image cannot be read.
     """
     matcher, timeline = FeatureMatcher(dataset), timeline_of(dataset)
-    pairs = find_pairs(matcher, timeline)
+    pairs = find_pairs(matcher, timeline, progress)
     if len(pairs) < FEWEST_PAIRS:
         return (
             f'note: only {len(pairs)} pairs of images match, so it was not tested whether the '
             f'poses are those of {mounts.used}'
         )
     conventions = [AS_GIVEN, *mount_conventions(mounts)]
-    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera, conventions)
+    fit = fit_epipolar(pairs, dataset.poses, timeline, matcher.camera, conventions, progress)
     figures = _figures(fit, mounts.used, dataset.camera.width / fit.camera.width)
     if not fits(fit):
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _LONGEST_GAP = 64
 _ENOUGH_PAIRS = 30
 _POINTS = 45  # of each pair; more do not make the test sharper
 
-Progress = Callable[[Iterable[int], str, int], Iterable[int]]
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 
 @dataclass(frozen=True, eq=False)

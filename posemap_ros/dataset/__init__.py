@@ -1,7 +1,7 @@
 """Posed images on disk and their readers."""
 
 from posemap_ros.dataset.errors import DatasetError, ImageError
-from posemap_ros.dataset.open_dataset import READERS, open_dataset, open_part
+from posemap_ros.dataset.open_dataset import READERS, open_dataset, open_images, open_part
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.dataset.trainable import check_trainable
 from posemap_ros.dataset.transforms_json import write_transforms_json
@@ -14,6 +14,7 @@ __all__ = [
     'PosedImages',
     'check_trainable',
     'open_dataset',
+    'open_images',
     'open_part',
     'write_transforms_json',
 ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from posemap_ros.dataset.open_dataset import open_dataset, open_part
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.dataset.transforms_json import write_transforms_json
+from posemap_ros.dataset.transforms_json import ARBITRARY, read_mounts, write_transforms_json
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 
 _FOLDER = PurePosixPath('images')
@@ -39,7 +39,10 @@ def convert_dataset(
     parts = {part: open_part(root, part, kind=kind).names for part in ('train', 'test')}
     with atomic_folder(out, overwrite=overwrite) as folder:
         frames = [_place(frame, folder, np.array(origin)) for frame in dataset.frames]
-        write_transforms_json(folder, dataset.camera, frames)
+        mounts = read_mounts(root)
+        extra = {} if dataset.metric else {'scale': ARBITRARY}
+        extra |= {} if mounts is None else {'mounts': mounts.to_dict()}
+        write_transforms_json(folder, dataset.camera, frames, extra)
         for part, names in parts.items():
             if len(names) < len(dataset):
                 listed = '\n'.join(str(_new_name(name)) for name in names)

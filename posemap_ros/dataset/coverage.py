@@ -11,7 +11,7 @@ _SECTORS = 36  # of 10 degrees
 
 @dataclass(frozen=True)
 class Coverage:
-    """Figures of camera positions and viewing directions; lengths in metres, z is up."""
+    """Figures of camera positions and viewing directions; lengths in `unit`, z is up."""
 
     frames: int
     path_length_m: float
@@ -21,23 +21,31 @@ class Coverage:
     headings: float  # share of the 36 horizontal viewing directions that were looked in
     largest_blind_deg: float  # the widest range of directions that was not
     pitch_deg: tuple[float, float]  # lowest and highest
+    unit: str = 'm'
 
     def __str__(self) -> str:
-        x, y, z = self.extent_m
-        lines = [
-            f'{self.frames} frames, {self.path_length_m:.1f} m of path',
-            f'positions within {x:.2f} x {y:.2f} x {z:.2f} m, '
-            f'height (z) {self.height_m[0]:.2f} to {self.height_m[1]:.2f} m',
-            f'nearest other frame {100 * self.spacing_m:.1f} cm away (median)',
+        return '\n'.join(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
+        """What to show, a line for each thing."""
+        (x, y, z), unit = self.extent_m, self.unit
+        apart = f'{100 * self.spacing_m:.1f} cm'
+        if unit != 'm':
+            apart = f'{self.spacing_m:.3g} {unit}'
+        return [
+            f'{self.frames} frames, {self.path_length_m:.1f} {unit} of path',
+            f'positions within {x:.2f} x {y:.2f} x {z:.2f} {unit}, '
+            f'height (z) {self.height_m[0]:.2f} to {self.height_m[1]:.2f} {unit}',
+            f'nearest other frame {apart} away (median)',
             f'looking in {100 * self.headings:.0f} % of all horizontal directions, '
             f'widest range not seen {self.largest_blind_deg:.0f} deg; '
             f'pitch {self.pitch_deg[0]:.0f} to {self.pitch_deg[1]:.0f} deg',
         ]
-        return '\n'.join(lines)
 
 
-def measure_coverage(poses: np.ndarray) -> Coverage:
-    """Coverage of T_world_cam [n, 4, 4], in order of time."""
+def measure_coverage(poses: np.ndarray, unit: str = 'm') -> Coverage:
+    """Coverage of T_world_cam [n, 4, 4], in order of time, whose positions are in `unit`."""
     positions, forward = poses[:, :3, 3], poses[:, :3, 2]
     horizontal = np.degrees(np.arctan2(forward[:, 1], forward[:, 0])) % 360
     seen = np.zeros(_SECTORS, bool)
@@ -52,6 +60,7 @@ def measure_coverage(poses: np.ndarray) -> Coverage:
         headings=float(seen.mean()),
         largest_blind_deg=_longest_run(~seen) * 360 / _SECTORS,
         pitch_deg=(float(pitch.min()), float(pitch.max())),
+        unit=unit,
     )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from posemap_ros.dataset import cambridge, colmap, seven_scenes, transforms_json, tum
+from posemap_ros.camera import Camera
+from posemap_ros.dataset import cambridge, colmap, photos, seven_scenes, transforms_json, tum
 from posemap_ros.dataset.errors import DatasetError
+from posemap_ros.dataset.image_size import with_cameras_of_images
 from posemap_ros.dataset.listed_files import read_listing
-from posemap_ros.dataset.posed_images import PosedImages
+from posemap_ros.dataset.posed_images import PosedImages, without_poses
+from posemap_ros.support import commands
 
 # Each is a module with recognises(root) -> bool and read(root) -> PosedImages, and to add one is
 # to add it here. The first that recognises a folder reads it: our own form comes first, because
@@ -21,6 +24,8 @@ READERS = {
     'tum': tum,
     'colmap': colmap,
 }
+# Of the files of ROS 1 and ROS 2.
+_RECORDINGS = ('.bag', '.mcap', '.db3')
 
 
 def open_dataset(
@@ -29,11 +34,28 @@ def open_dataset(
     """The posed images in a folder, all or those that a split file names.
 
     `kind` names the reader (a key of `READERS`); without it the folder tells. A split file has
-    one frame name per line; empty lines and lines that begin with # are skipped. Raises
-    `DatasetError` with the reason.
+    one frame per line, see `PosedImages.select`; empty lines and lines that begin with # are
+    skipped. Raises `DatasetError` with the reason.
     """
     dataset = _read(Path(root), kind)
     return dataset if split is None else dataset.select(read_split(Path(split)))
+
+
+def open_images(
+    root: Path | str,
+    split: Path | str | None = None,
+    kind: str | None = None,
+    camera: Camera | None = None,
+) -> PosedImages:
+    """Like `open_dataset`, but for what needs no poses: a folder of mere images will do.
+
+    Those are taken for `camera`'s, see `photos.read`. Raises `DatasetError` with the reason.
+    """
+    root = Path(root)
+    if kind is not None or is_dataset(root) or not root.is_dir() or is_bag(root):
+        return open_dataset(root, split, kind)
+    images = photos.read(root, camera)
+    return images if split is None else images.select(read_split(Path(split)))
 
 
 def open_part(
@@ -75,11 +97,22 @@ def is_dataset(root: Path | str) -> bool:
     return _find_reader(Path(root)) is not None
 
 
+def is_bag(path: Path | str) -> bool:
+    """Is this a recording of ROS?"""
+    path = Path(path)
+    if path.is_dir():
+        return any(file.suffix in _RECORDINGS for file in path.iterdir())
+    return path.is_file() and path.suffix in _RECORDINGS
+
+
 def _find_reader(root: Path) -> ModuleType | None:
     return next((reader for reader in READERS.values() if reader.recognises(root)), None)
 
 
 def _read(root: Path, kind: str | None) -> PosedImages:
+    if kind is None and not is_dataset(root) and is_bag(root):
+        shown = commands.stage('extract_bag', root, '--list')
+        raise DatasetError(f'{root}: this is a bag; extract its images and poses: {shown}')
     if not root.is_dir():
         fault = 'is a file; give the folder it is in' if root.exists() else 'is not there'
         raise DatasetError(f'{root}: the dataset {fault}')
@@ -88,13 +121,17 @@ def _read(root: Path, kind: str | None) -> PosedImages:
             raise DatasetError(
                 f'there is no dataset format {kind!r}; known are {", ".join(READERS)}'
             )
-        return READERS[kind].read(root)
+        return with_cameras_of_images(READERS[kind].read(root))
     reader = _find_reader(root)
     if reader is None:
-        hint = ''
-        if any(root.glob('frame-*.color.*')):
-            hint = f'; this is one sequence of 7-Scenes, give its parent {root.resolve().parent}'
+        if any(root.glob('frame-*.pose.txt')):
+            raise DatasetError(
+                f'{root}: this is one sequence of 7-Scenes, give its parent '
+                f'{root.resolve().parent}'
+            )
+        if photos.are_photos(root):
+            raise DatasetError(without_poses(root))
         raise DatasetError(
-            f'{root}: this is no dataset of a known kind ({", ".join(READERS)}){hint}'
+            f'{root}: this is no dataset of a known kind ({", ".join(READERS)})'
         )
-    return reader.read(root)
+    return with_cameras_of_images(reader.read(root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from posemap_ros.camera import Camera, CameraMismatch, ImageAdapter
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.image_io import read_image
+from posemap_ros.support import commands
 
 # Few, because their tables are as large as images, and a dataset may have a camera for each frame.
 _adapter = lru_cache(maxsize=4)(ImageAdapter)
@@ -21,11 +22,11 @@ _seen = lru_cache(maxsize=4)(lambda source, target: _adapter(source, target).see
 
 @dataclass(frozen=True, eq=False)
 class PosedFrame:
-    """One image and the pose of its camera: camera to world, metres, OpenCV axes."""
+    """One image and the pose of its camera: camera to world, OpenCV axes."""
 
     name: str  # unique in its dataset, as split files give it: the path without its ending
     path: Path
-    T_world_cam: np.ndarray  # [4, 4] float64
+    T_world_cam: np.ndarray | None = None  # [4, 4] float64; None: not known
     stamp_ns: int | None = None
     camera: Camera | None = None  # None: the dataset's
 
@@ -41,6 +42,7 @@ class PosedImages:
         frames: in order of time within each drive.
         parts: the division that the dataset comes with, if any: names of frames by 'train' and
             'test'.
+        metric: whether positions are in metres. Poses from images alone have a scale of their own.
 
     Raises `DatasetError` if there is no frame, or two of the same name, or one that no list can
     hold.
@@ -50,6 +52,7 @@ class PosedImages:
     camera: Camera
     frames: tuple[PosedFrame, ...]
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    metric: bool = True
 
     @classmethod
     def of(
@@ -57,12 +60,14 @@ class PosedImages:
         root: Path,
         frames: Iterable[PosedFrame],
         parts: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        metric: bool = True,
     ) -> PosedImages:
         """Of frames that each have a camera; the typical one stands for all."""
         frames = tuple(frames)
         if not frames:
             raise DatasetError(f'{root}: the dataset has no frames')
-        return cls(root, _typical(frame.camera for frame in frames), frames, parts or {})
+        return cls(root, _typical(frame.camera for frame in frames), frames, parts or {}, metric)
 
     def __post_init__(self) -> None:
         if not self.frames:
@@ -92,8 +97,21 @@ class PosedImages:
         return [str(PurePosixPath(name).parent) for name in self.names]
 
     @property
+    def unit(self) -> str:
+        """Of positions: 'm', or 'units' where the scale is arbitrary."""
+        return 'm' if self.metric else 'units'
+
+    @property
+    def is_posed(self) -> bool:
+        """Is the pose of every frame known?"""
+        return all(frame.T_world_cam is not None for frame in self.frames)
+
+    @property
     def poses(self) -> np.ndarray:
-        """T_world_cam of all frames: [n, 4, 4] float64."""
+        """T_world_cam of all frames: [n, 4, 4] float64. Raises `DatasetError` if they have none.
+        """
+        if not self.is_posed:
+            raise DatasetError(without_poses(self.root))
         return np.stack([frame.T_world_cam for frame in self.frames])
 
     def camera_of(self, index: int) -> Camera:
@@ -126,21 +144,57 @@ class PosedImages:
         return _seen(self.camera_of(index), camera)
 
     def select(self, names: Iterable[str]) -> PosedImages:
-        """The frames with these names, in this order. Raises `DatasetError` for an unknown one."""
-        by_name = {frame.name: frame for frame in self.frames}
+        """The frames with these names, or of these files, in this order.
+
+        The folder may be left out where that leaves no doubt. Raises `DatasetError` for an unknown
+        one.
+        """
         names = list(names)
-        if unknown := [name for name in names if name not in by_name]:
+        found = {name: self._find(name) for name in names}
+        if unknown := [name for name in names if found[name] is None]:
             raise DatasetError(
                 f'{self.root}: {some(unknown, "frame")} not in the dataset, '
                 f'whose frames have names like {self.frames[0].name!r}'
             )
-        return replace(self, frames=tuple(by_name[name] for name in names))
+        return replace(self, frames=tuple(self.frames[found[name]] for name in names))
 
     def thinned(self, fraction: float) -> PosedImages:
         """An evenly spread share of the frames in their order: 0.2 takes every fifth."""
         count = max(1, round(fraction * len(self)))
         chosen = (i * len(self) // count for i in range(count))
         return replace(self, frames=tuple(self.frames[i] for i in chosen))
+
+    def _find(self, name: str) -> int | None:
+        index = self._by_name.get(name)
+        return self._by_alias.get(name) if index is None else index
+
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, int]:
+        """Frames by what else people call them, if only one is called so: their files, and both
+        without the folder.
+        """
+        called: dict[str, set[int]] = {}
+        for i, frame in enumerate(self.frames):
+            short, suffix = PurePosixPath(frame.name).name, frame.path.suffix
+            aliases = {f'{frame.name}{suffix}', short, f'{short}{suffix}', frame.path.name}
+            if frame.path.is_relative_to(self.root):
+                aliases.add(frame.path.relative_to(self.root).as_posix())
+            for alias in aliases:
+                called.setdefault(alias, set()).add(i)
+        return {alias: i for alias, (i, *others) in called.items() if not others}
+
+
+def without_poses(root: Path) -> str:
+    """The sentence for images whose poses are needed, and not known."""
+    found = commands.stage('sfm_poses', '--images', root, '--out', f'{root}_posed')
+    return (
+        f'{root}: these are images without poses, as far as can be read; structure from motion '
+        f'finds them: {found}'
+    )
 
 
 def _typical(cameras: Iterable[Camera]) -> Camera:

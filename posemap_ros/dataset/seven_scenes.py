@@ -25,8 +25,8 @@ _logger = logging.getLogger(__name__)
 
 
 def recognises(root: Path) -> bool:
-    """Does the folder look like a scene of 7-Scenes?"""
-    return any(root.glob('seq-*/frame-*.color.*'))
+    """Does the folder look like a scene of 7-Scenes, with poses?"""
+    return all(any(root.glob(f'seq-*/frame-*.{kind}')) for kind in ('color.*', 'pose.txt'))
 
 
 def read(root: Path) -> PosedImages:

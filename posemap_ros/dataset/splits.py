@@ -56,7 +56,8 @@ class Split:
         how = f'drives {", ".join(self.drives)} held out' if self.drives else 'blocks held out'
         return (
             f'{len(self.train)} training and {len(self.test)} test frames, {left_out} of margin; '
-            f'{how}; the nearest training frame is {np.median(nearest_m):.3f} m away (median)'
+            f'{how}; the nearest training frame is '
+            f'{np.median(nearest_m):.3f} {dataset.unit} away (median)'
         )
 
 

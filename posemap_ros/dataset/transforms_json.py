@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,12 @@ from posemap_ros.dataset.listed_files import (
 from posemap_ros.dataset.mounts import Mounts
 from posemap_ros.dataset.pose_matrix import checked_pose
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+from posemap_ros.support import commands
 from posemap_ros.support.files import atomic_write
 
 FILE_NAME = 'transforms.json'
+# What `scale` says beside the frames where their unit is not known to be a metre.
+METRIC, ARBITRARY = 'metric', 'arbitrary'
 _BLENDER_FILES = {part: f'transforms_{part}.json' for part in ('train', 'test')}
 _OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -52,14 +55,6 @@ _INTRINSICS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """What our own stages wrote about where the poses come from."""
-
-    metric: bool = True  # False: from images alone, without a scale
-    mounts: Mounts | None = None  # of a bag: whose poses they may be
-
-
 def recognises(root: Path) -> bool:
     """Is there a transforms.json, or the files of a Blender scene?"""
     return bool(_files(root))
@@ -77,27 +72,51 @@ def read(root: Path) -> PosedImages:
         raise DatasetError(f'{root}: there is no {FILE_NAME}')
     frames: list[PosedFrame] = []
     parts: dict[str, tuple[str, ...]] = {}
+    metric = True
     for part, path in files.items():
         content = _parse(path)
+        metric &= content.get('scale') != ARBITRARY
         found = _read_frames(root, path, content)
         frames += found
         parts |= _read_parts(root, path, content, {frame.name for frame in found})
         if part is not None:
             parts[part] = tuple(frame.name for frame in found)
-    return PosedImages.of(root, frames, parts)
+    return PosedImages.of(root, frames, parts, metric=metric)
 
 
-def read_origin(root: Path) -> Origin:
-    """Where the poses come from, as far as the folder says. Raises `DatasetError`."""
+def read_mounts(root: Path) -> Mounts | None:
+    """Whose poses they may be, where they come from a bag. Raises `DatasetError`."""
+    path = root / FILE_NAME
+    mounts = _parse(path).get('mounts') if path.is_file() else None
+    return None if mounts is None else Mounts.from_dict(mounts, f'{path}: mounts')
+
+
+def rescale(root: Path, factor: float, scale: str = METRIC) -> None:
+    """Multiply the positions in root/transforms.json, as `read` gives them, and say of what scale
+    they are now. All else stays; only what tests the frame of a bag's poses is no longer true.
+
+    Raises:
+        DatasetError: there is no such file, or it is damaged.
+    """
     path = root / FILE_NAME
     if not path.is_file():
-        return Origin()
+        raise DatasetError(
+            f'{root}: positions are scaled in a {FILE_NAME}, and there is none; make one: '
+            + commands.stage('convert_dataset', '--data', root, '--out', f'{root}_converted')
+        )
     content = _parse(path)
-    mounts = content.get('mounts')
-    return Origin(
-        content.get('scale') != 'arbitrary',
-        None if mounts is None else Mounts.from_dict(mounts, f'{path}: mounts'),
-    )
+    read(root)  # so that nothing damaged is written again
+    # The source's positions are inv(applied) @ file's, so both have to grow.
+    matrices = [entry['transform_matrix'] for entry in content['frames']]
+    if 'applied_transform' in content:
+        matrices.append(content['applied_transform'])
+    for matrix in matrices:
+        for row in matrix[:3]:
+            row[3] *= factor
+    content.pop('mounts', None)
+    content['scale'] = scale
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
 
 
 def write_transforms_json(

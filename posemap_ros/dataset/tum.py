@@ -18,7 +18,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from posemap_ros.camera import Camera, InvalidCamera
+from posemap_ros.camera import Camera
+from posemap_ros.dataset.calibration import FILE_NAME as CALIBRATION
+from posemap_ros.dataset.calibration import read_calibration
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
 from posemap_ros.dataset.listed_files import (
@@ -30,12 +32,10 @@ from posemap_ros.dataset.listed_files import (
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.messages.trajectory import Trajectory
-from posemap_ros.support.untrusted import FileRefused, parse_yaml
 
 _POSES = 'groundtruth.txt'
 _LISTING = 'rgb.txt'
 _FOLDERS = ('rgb', 'images')
-_CALIBRATION = 'camera.yaml'
 # The benchmark's poses come at 100 Hz; where there are none for longer, tracking was lost.
 _MAX_GAP_NS = 100_000_000
 _LATEST_S = 9_000_000_000  # nanoseconds since 1970 fit into 64 bits until then
@@ -136,13 +136,13 @@ def _nanoseconds(seconds: str, where: str) -> int:
 
 
 def _read_camera(root: Path, image: Path) -> Camera:
-    path = root / _CALIBRATION
+    path = root / CALIBRATION
     if path.is_file():
-        return _read_calibration(path)
+        return read_calibration(path)
     sequence = re.search(r'freiburg(\d)', root.resolve().name)
     if sequence is None or sequence[1] not in _FREIBURG:
         raise DatasetError(
-            f'{root}: the camera is not known, because neither is there a {_CALIBRATION} (as '
+            f'{root}: the camera is not known, because neither is there a {CALIBRATION} (as '
             "ROS's camera_calibration writes it) nor is the folder one of freiburg1 to freiburg3"
         )
     width, height = read_image_size(image)
@@ -154,26 +154,3 @@ def _read_camera(root: Path, image: Path) -> Camera:
     (fx, fy, cx, cy), distortion = _FREIBURG[sequence[1]]
     K = (fx, 0, cx, 0, fy, cy, 0, 0, 1)
     return Camera.from_camera_info(width, height, K, 'plumb_bob', distortion)
-
-
-def _read_calibration(path: Path) -> Camera:
-    try:
-        content = parse_yaml(read_listing(path), str(path))
-        return Camera.from_camera_info(
-            content['image_width'],
-            content['image_height'],
-            content['camera_matrix']['data'],
-            content.get('distortion_model', ''),
-            content.get('distortion_coefficients', {}).get('data', ()),
-        )
-    except InvalidCamera as error:
-        raise DatasetError(f'{path}: {error}') from None
-    except DatasetError:
-        raise
-    except FileRefused as error:
-        raise DatasetError(str(error)) from None
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise DatasetError(
-            f'{path}: not a calibration as ROS writes it, with image_width, image_height, '
-            f'camera_matrix and distortion_coefficients ({error!r})'
-        ) from None

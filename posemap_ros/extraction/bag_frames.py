@@ -65,7 +65,7 @@ def choose_frames(
 ) -> Choice:
     """Read everything but the pictures of an open bag, then glance at those.
 
-    With the pose source 'sfm' images are chosen by how the picture moves; otherwise by how the
+    Where they need no poses, images are chosen by how the picture moves; otherwise by how the
     camera does, and each has a pose. Raises `BagError`.
     """
     stopwatch = stopwatch or Stopwatch()
@@ -79,7 +79,7 @@ def choose_frames(
     with stopwatch.section('reading poses'):
         recording = read_recording(bag, topics, options, progress)
     selection, damage = options.selection, Damage(topics.image)
-    if options.pose_source == 'sfm':
+    if not options.needs_poses:
         motion, stamps = ImageMotion(selection.min_image_motion), recording.image_stamps_ns
     else:
         motion, stamps = None, list(recording.poses)

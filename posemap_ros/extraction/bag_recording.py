@@ -39,6 +39,11 @@ class BagOptions:
     undistort: bool = False  # write images of a pinhole camera; otherwise the model is kept
     selection: FrameSelection = field(default_factory=FrameSelection)
 
+    @property
+    def needs_poses(self) -> bool:
+        """Does each image need a pose that the bag holds?"""
+        return self.pose_source in ('topic', 'tf')
+
 
 @dataclass
 class Recording:
@@ -60,7 +65,8 @@ def read_recording(
 ) -> Recording:
     """Raises `BagError` if there is no camera, no image, or no image with a pose.
 
-    With the pose source 'sfm' images need no poses; those of the pose topic, if any, are there.
+    With the pose sources 'sfm' and 'none' images need no poses; with 'sfm', those of the pose
+    topic, if any, are there.
     """
     poses = RecordedPoses(round(options.max_gap_s * 1e9), options.skip_invalid_poses)
     tf = {name for name, topic in bag.topics.items() if topic.type in TF_TYPES}
@@ -94,8 +100,7 @@ def read_recording(
             f'{bag.path}: images on {topics.image} have no stamp (it is 0); '
             'without one no pose can be found for them'
         )
-    by_sfm = options.pose_source == 'sfm'
-    if not camera_frame and not by_sfm:
+    if not camera_frame and options.needs_poses:
         raise BagError(
             f'{bag.path}: images on {topics.image} have no frame_id; name it with --camera-frame'
         )
@@ -116,10 +121,10 @@ def read_recording(
             camera_poses = poses.camera_poses(
                 camera_frame, topics.pose, options.pose_frame, options.map_frame
             )
-            if topics.pose and not by_sfm:
+            if topics.pose and options.needs_poses:
                 recording.mounts = poses.mounts(camera_frame, options.pose_frame)
         except BagError as error:
-            if not by_sfm:
+            if options.needs_poses:
                 raise
             camera_poses = poses.holder_poses(topics.pose)
             recording.notes.append(
@@ -128,12 +133,12 @@ def read_recording(
             )
         recording.invalid_poses = poses.invalid
         _pose_images(bag, recording, options, camera_poses)
-    if 'odom' in recording.world_frame and not by_sfm:
+    if 'odom' in recording.world_frame and options.needs_poses:
         recording.notes.append(
             'note: the poses are in an odometry frame, which drifts; poses from SLAM or another '
             'map frame give a better environment'
         )
-    if 'optical' not in camera_frame and not by_sfm:
+    if 'optical' not in camera_frame and options.needs_poses:
         recording.notes.append(
             f'note: the images are in frame {camera_frame!r}, which is taken as an optical frame: '
             'z forward, x right, y down'
@@ -156,7 +161,7 @@ def _pose_images(
     stamps_ns, source = recording.image_stamps_ns, recording.pose_source
     delay_ns = round(options.pose_delay_s * 1e9)
     recording.poses = {s: T for s in stamps_ns if (T := poses.at(s + delay_ns)) is not None}
-    if recording.poses or options.pose_source == 'sfm':
+    if recording.poses or not options.needs_poses:
         return
     span = poses.span_ns()
     first, last = stamps_ns[0], stamps_ns[-1]

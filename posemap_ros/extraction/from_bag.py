@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from posemap_ros.dataset.calibration import FILE_NAME as CALIBRATION
+from posemap_ros.dataset.calibration import write_calibration
 from posemap_ros.dataset.coverage import Coverage, measure_coverage
 from posemap_ros.dataset.mounts import Mounts
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.dataset.transforms_json import write_transforms_json
+from posemap_ros.dataset.transforms_json import METRIC, write_transforms_json
 from posemap_ros.extraction.bag import Bag
 from posemap_ros.extraction.bag_frames import Frames, choose_frames, no_progress, write_frames
 from posemap_ros.extraction.bag_recording import BagOptions, Progress
@@ -27,7 +30,7 @@ class Extraction:
     """What was read, kept and left out."""
 
     frames: Frames
-    coverage: Coverage
+    coverage: Coverage | None  # of the poses, where there are any
     unregistered: int = 0  # images that structure from motion found no pose for
     report: tuple[str, ...] = ()  # what it says
     mount: str = ''  # which frame's poses fit the images, as a sentence
@@ -44,20 +47,22 @@ class Extraction:
             'that fit no others': self.unregistered,
         }
         counts = ', '.join(f'{n} {why}' for why, n in left_out.items() if n)
-        if self.report:
+        if self.coverage is None:
+            poses = 'no poses'
+        elif self.report:
             poses = 'poses from the images alone'
         else:
             world = recording.world_frame or 'an unnamed frame'
             poses = f'poses of {recording.camera_frame} in {world} from {recording.pose_source}'
         lines = [
             f'images from {topics.image}, camera from {topics.camera_info}, {poses}',
-            f'{images} images: {self.coverage.frames} kept'
+            f'{images} images: {len(self.frames.paths) - self.unregistered} kept'
             + (f'; left out: {counts}' if counts else ''),
         ]
         if recording.invalid_poses:
             lines.append(f'{recording.invalid_poses} invalid poses skipped')
-        said = [*self.frames.notes, *self.report, str(self.coverage)]
-        return '\n'.join([*lines, *said, *filter(None, [self.mount])])
+        said = [*self.frames.notes, *self.report]
+        return '\n'.join([*lines, *said, *(str(s) for s in (self.coverage, self.mount) if s)])
 
 
 def extract_bag(
@@ -72,7 +77,8 @@ def extract_bag(
     """Write the frames of a recording to the folder `out`, which appears complete or not at all.
 
     The pose of each image is interpolated at its stamp, or, with the pose source 'sfm', found from
-    the images. Those that are JPEG or PNG in the bag are taken over byte for byte. Raises
+    the images; with 'none', there are images and camera.yaml only. Those that are JPEG or PNG in
+    the bag are taken over byte for byte. Raises
     `BagError`, `DatasetError`, OSError, or FileExistsError if `out` holds anything.
     """
     options, stopwatch = options or BagOptions(), stopwatch or Stopwatch()
@@ -82,8 +88,11 @@ def extract_bag(
         # Leaving the folder syncs it to disk, which is most of the writing.
         with stopwatch.section('writing'), atomic_folder(out, overwrite=overwrite) as folder:
             frames = write_frames(bag, choice, folder, options, progress, stopwatch)
+            if options.pose_source == 'none':
+                write_calibration(folder / CALIBRATION, frames.camera)
+                return Extraction(frames, None)
             camera, poses, report = frames.camera, frames.poses, ()
-            mounts, mount = choice.recording.mounts, ''
+            mounts, mount, metric = choice.recording.mounts, '', True
             source = {
                 'bag': Path(path).name,
                 'image_topic': choice.topics.image,
@@ -94,6 +103,7 @@ def extract_bag(
                     found = _find_poses(frames, options, progress)
                 camera, poses, report = found.camera, found.T_world_cam, found.report
                 source['scale'] = found.scale
+                metric = found.scale == METRIC
             else:
                 source['pose_topic'] = choice.topics.pose or '/tf'
                 source['world_frame'] = choice.recording.world_frame
@@ -108,20 +118,26 @@ def extract_bag(
             write_transforms_json(folder, camera, posed, source)
             if mounts is not None and mounts.corrections():
                 with stopwatch.section('testing the pose frame'):
-                    mount = _test_mounts(PosedImages(folder, camera, tuple(posed)), mounts)
+                    dataset = PosedImages(folder, camera, tuple(posed))
+                    mount = _test_mounts(dataset, mounts, progress)
+    poses = np.stack([frame.T_world_cam for frame in posed])
     return Extraction(
         frames,
-        measure_coverage(np.stack([frame.T_world_cam for frame in posed])),
+        measure_coverage(poses, 'm' if metric else 'units'),
         unregistered=len(frames.paths) - len(posed),
         report=tuple(report),
         mount=mount,
     )
 
 
-def _test_mounts(dataset: PosedImages, mounts: Mounts) -> str:
+def _test_mounts(dataset: PosedImages, mounts: Mounts, progress: Progress) -> str:
     from posemap_ros.check.mounts import judge_mounts  # here: most bags offer one frame alone
 
-    return judge_mounts(dataset, mounts)
+    def shown(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+        with progress(items, what, total) as watched:
+            yield from watched
+
+    return judge_mounts(dataset, mounts, shown)
 
 
 def _find_poses(frames: Frames, options: BagOptions, progress: Progress) -> SfmPoses:

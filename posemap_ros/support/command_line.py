@@ -70,6 +70,21 @@ def number(kind: type[Number], least: float, most: float = math.inf) -> Callable
     return parse
 
 
+def measured_distance(words: list[str]) -> tuple[str, str, float]:
+    """What --distance says: two frames, and how many metres apart they were taken.
+
+    Raises ValueError with a sentence.
+    """
+    first, second, text = words
+    try:
+        metres = float(text)
+    except ValueError:
+        raise ValueError(f'--distance: {text!r} is not a number of metres') from None
+    if first == second or not 0 < metres < math.inf:
+        raise ValueError('--distance takes two different frames and a positive number of metres')
+    return first, second, metres
+
+
 SEED = number(int, 0, 2**32 - 1)
 
 

@@ -10,7 +10,7 @@ from posemap_ros.check.geometry_findings import judge_geometry
 from posemap_ros.check.mounts import judge_mounts, mount_conventions
 from posemap_ros.dataset import DatasetError, PosedFrame, PosedImages
 from posemap_ros.dataset.mounts import MOST_FRAMES, Mounts
-from posemap_ros.dataset.transforms_json import read_origin
+from posemap_ros.dataset.transforms_json import read_mounts
 
 OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 BASE = np.array([[1.0, 0, 0, 0.3], [0, 1, 0, -0.1], [0, 0, 1, 0.6], [0, 0, 0, 1]]) @ OPTICAL
@@ -66,7 +66,7 @@ def test_extraction_says_which_frame_fits(room):
 def test_mounts_are_read_from_the_dataset_as_they_were_written(tmp_path):
     mounts = Mounts('base_link', FRAMES)
     write(tmp_path, mounts.to_dict())
-    read = read_origin(tmp_path).mounts
+    read = read_mounts(tmp_path)
     assert read.used == 'base_link' and list(read.T_frame_cam) == list(FRAMES)
     np.testing.assert_array_equal(read.T_frame_cam['base_link'], BASE)
 
@@ -88,7 +88,7 @@ def test_mounts_are_read_from_the_dataset_as_they_were_written(tmp_path):
 def test_mounts_that_are_none_are_refused(tmp_path, wrong):
     write(tmp_path, wrong)
     with pytest.raises(DatasetError, match='transforms.json: mounts'):
-        read_origin(tmp_path)
+        read_mounts(tmp_path)
 
 
 def write(folder, mounts):

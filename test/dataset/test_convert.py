@@ -5,8 +5,11 @@ import pytest
 from test_cambridge import write_cambridge
 from test_open_dataset import write_seven_scenes
 from test_tum import write_tum
+from textured_room import drive, write_room
 
-from posemap_ros.dataset import open_dataset, open_part
+from posemap_ros.dataset import open_dataset, open_part, write_transforms_json
+from posemap_ros.dataset.mounts import Mounts
+from posemap_ros.dataset.transforms_json import read_mounts
 from training.convert_dataset import main
 from training.split_dataset import main as split_main
 
@@ -41,6 +44,16 @@ def test_our_own_form_is_not_nested_and_another_origin_moves_positions(tmp_path)
     moved = a.poses.copy()
     moved[:, :3, 3] -= (1, -2, 0.5)
     np.testing.assert_allclose(b.poses, moved, atol=1e-12)
+
+
+def test_an_arbitrary_scale_and_the_mounts_of_a_bag_stay(tmp_path):
+    dataset = write_room(tmp_path / 'a', drive(3))
+    mounts = Mounts('b', {'b': np.eye(4), 'c': np.diag([-1.0, -1.0, 1.0, 1.0])})
+    extra = {'scale': 'arbitrary', 'mounts': mounts.to_dict()}
+    write_transforms_json(dataset.root, dataset.camera, dataset.frames, extra)
+    assert main(['--data', str(tmp_path / 'a'), '--out', str(tmp_path / 'b')]) == 0
+    assert open_dataset(tmp_path / 'b').unit == 'units'
+    assert list(read_mounts(tmp_path / 'b').T_frame_cam) == ['b', 'c']
 
 
 def test_a_folder_in_use_stays_as_it_is(tmp_path, capsys):

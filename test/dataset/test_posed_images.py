@@ -47,6 +47,34 @@ def test_selection_keeps_the_order_of_the_names():
     assert [frame.name for frame in dataset.select(['c', 'a']).frames] == ['c', 'a']
 
 
+def test_frames_are_known_by_their_files_too():
+    """The folder may be left out, unless another frame would be called the same."""
+    paths = ('one/a.jpg', 'one/b.jpg', 'two/b.jpg', 'two/c.d.png')
+    named = [PosedFrame(p.rpartition('.')[0], Path('/d/images') / p, np.eye(4)) for p in paths]
+    dataset = PosedImages(Path('/d'), CAMERA, tuple(named))
+
+    def found(name):
+        return dataset.select([name]).names[0]
+
+    for name in ('one/a', 'one/a.jpg', 'images/one/a.jpg', 'a', 'a.jpg'):
+        assert found(name) == 'one/a'
+    assert found('two/b.jpg') == 'two/b'
+    assert found('c.d') == found('c.d.png') == 'two/c.d'
+    for name in ('b', 'b.jpg', 'a.png', 'images/one/a', 'three/a'):
+        with pytest.raises(DatasetError, match='not in the dataset'):
+            found(name)
+    with pytest.raises(DatasetError, match='more than once'):
+        dataset.select(['a', 'one/a.jpg'])
+
+
+def test_frames_without_poses_have_none_to_give():
+    first, second = frames('/d', 'a', 'b')
+    dataset = PosedImages(Path('/d'), CAMERA, (first, replace(second, T_world_cam=None)))
+    assert not dataset.is_posed and dataset.select(['a']).is_posed
+    with pytest.raises(DatasetError, match='sfm_poses'):
+        dataset.poses  # noqa: B018
+
+
 @pytest.mark.parametrize(
     ('fraction', 'left'),
     [(1.0, range(11)), (0.2, [0, 5]), (0.5, [0, 1, 3, 5, 7, 9]), (0.01, [0])],

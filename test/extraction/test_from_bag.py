@@ -32,7 +32,7 @@ from recordings import (
 
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import open_dataset
-from posemap_ros.dataset.transforms_json import read_origin
+from posemap_ros.dataset.transforms_json import read_mounts
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.extraction.bag import BagError
 from posemap_ros.extraction.bag_recording import BagOptions
@@ -137,7 +137,7 @@ def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path
 def test_the_frames_that_the_poses_may_be_of_are_kept_with_them(tmp_path):
     """Too little matches in ramps to say which it is."""
     extraction = extract(tmp_path, [*drive(n=6), static_tf()])
-    mounts = read_origin(tmp_path / 'out').mounts
+    mounts = read_mounts(tmp_path / 'out')
     assert mounts.used == 'camera_optical'
     assert list(mounts.T_frame_cam) == ['camera_optical', 'camera_link', 'base_link']
     assert_close(mounts.T_frame_cam['base_link'], BASE_TO_LINK @ LINK_TO_OPTICAL, 1e-9, 1e-6)

@@ -56,7 +56,7 @@ def test_mistakes_are_one_sentence_and_leave_nothing(images, tmp_path, capsys):
     for arguments, reason in (
         (('--images', tmp_path / 'empty'), 'there are no images'),
         (('--images', tmp_path / 'nowhere'), 'there is no such folder'),
-        (('--images', images, '--distance', '00', '99', 1), "no frame '99'"),
+        (('--images', images, '--distance', '00', '99', 1), '1 frame (99) is not in the dataset'),
         (('--images', images, '--distance', '00', '11', 'far'), "'far' is not a number"),
     ):
         assert run(*arguments, '--out', out) == 1
