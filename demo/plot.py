@@ -14,24 +14,24 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.patches import Polygon, Rectangle  # noqa: E402
 
 from .scene import ROOM_X, ROOM_Y, later_room  # noqa: E402
-from .viewer import Fix, summary  # noqa: E402
+from .viewer import Play, summary  # noqa: E402
 
 BEFORE, AFTER, TRUE = '#d1603d', '#2a6f97', '#222222'
 
 
-def plot_trajectory(path: Path, before: list[Fix], after: list[Fix]) -> None:
-    """Write the picture as PNG."""
+def plot_trajectory(path: Path, before: Play, after: Play, T_base_optical: np.ndarray) -> None:
+    """Write the picture as PNG: the true way, also where no pose came, and the poses."""
     figure = plt.figure(figsize=(12, 8.5), layout='constrained')
     maps = figure.add_gridspec(3, 2, height_ratios=(4, 1, 1))
     plays = (('before refine', before, BEFORE), ('after refine', after, AFTER))
-    for column, (name, fixes, colour) in enumerate(plays):
-        axes = figure.add_subplot(maps[0, column])
+    for column, (name, play, colour) in enumerate(plays):
+        axes, fixes = figure.add_subplot(maps[0, column]), play.fixes
         draw_room(axes)
-        true = np.array([fix.T_map_base_true[:2, 3] for fix in fixes])
+        axes.plot(*true_path(play, T_base_optical).T, color=TRUE, linewidth=1.5, label='true')
         estimated = np.array([fix.T_map_base[:2, 3] for fix in fixes])
-        for a, b in zip(true, estimated):
-            axes.plot(*np.stack([a, b]).T, color=colour, alpha=0.25, linewidth=0.8)
-        axes.plot(*true.T, color=TRUE, linewidth=1.5, label='true')
+        for fix, found in zip(fixes, estimated):
+            off = np.stack([fix.T_map_base_true[:2, 3], found])
+            axes.plot(*off.T, color=colour, alpha=0.25, linewidth=0.8)
         axes.plot(*estimated.T, '.', color=colour, markersize=3, label='localized')
         figures = summary(fixes)
         axes.set_title(f'{name}: median {figures["median_translation_m"]:.3f} m, '
@@ -40,9 +40,12 @@ def plot_trajectory(path: Path, before: list[Fix], after: list[Fix]) -> None:
     for index, (quantity, label) in enumerate((('translation_m', 'error (m)'),
                                                ('rotation_deg', 'error (deg)')), 1):
         axes = figure.add_subplot(maps[index, :])
-        for name, fixes, colour in plays:
-            seconds = [(fix.stamp_ns - fixes[0].stamp_ns) * 1e-9 for fix in fixes]
-            axes.plot(seconds, [getattr(fix, quantity) for fix in fixes], color=colour,
+        for name, play, colour in plays:
+            stamps = sorted(play.truth)
+            seconds = [(stamp - stamps[0]) * 1e-9 for stamp in stamps]
+            off = {fix.stamp_ns: getattr(fix, quantity) for fix in play.fixes}
+            # Where no pose came there is no error, and no line.
+            axes.plot(seconds, [off.get(stamp, np.nan) for stamp in stamps], color=colour,
                       linewidth=1, label=name)
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
@@ -51,6 +54,12 @@ def plot_trajectory(path: Path, before: list[Fix], after: list[Fix]) -> None:
     axes.legend(loc='upper right')
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def true_path(play: Play, T_base_optical: np.ndarray) -> np.ndarray:
+    """Positions [N, 2] of the robot at all images, in order of time."""
+    T_map_base = [play.truth[at] @ np.linalg.inv(T_base_optical) for at in sorted(play.truth)]
+    return np.stack(T_map_base)[:, :2, 3]
 
 
 def draw_room(axes: plt.Axes) -> None:

@@ -229,7 +229,8 @@ def run(bag: Path, environment: Path, out: Path, refine_seconds: float) -> None:
               'refine_accepted': accepted, 'refine_seconds': seconds, 'refine_reason': reason,
               'covered_and_carried': [asdict(episode) for episode in third]}
     (out / 'summary.json').write_text(json.dumps(result, indent=2) + '\n')
-    plot_trajectory(out / 'trajectory.png', before.fixes, after.fixes)
+    mount = demo.viewer.T_base_optical
+    plot_trajectory(out / 'trajectory.png', before, after, mount)
     print(f'\n{out / "summary.json"}\n{out / "trajectory.png"}')
     if wrong := [sentence for episode in third for sentence in complaints(episode)]:
         raise Failed('; '.join(wrong))

@@ -49,6 +49,7 @@ class Play:
     fixes: list[Fix] = field(default_factory=list)  # the first pose of each image that has one
     states: list[tuple[int, str]] = field(default_factory=list)  # when it arrived, and what it was
     sent: dict[int, int] = field(default_factory=dict)  # stamp of an image: when it was published
+    truth: dict[int, np.ndarray] = field(default_factory=dict)  # and the true T_map_optical
 
 
 class Viewer(Node):
@@ -58,7 +59,7 @@ class Viewer(Node):
         super().__init__('demo_viewer')
         self.play = Play()
         self._mount: dict[str, tuple[str, np.ndarray]] = {}  # child: (parent, T_parent_child)
-        self._truth: dict[int, np.ndarray] = {}  # stamp: T_map_optical
+        self._truth: dict[int, np.ndarray] = {}  # of images without a fix: stamp, T_map_optical
         self._poses: dict[int, tuple[int, np.ndarray]] = {}  # not yet paired: when it came, pose
         many = QoSProfile(depth=500)
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -80,7 +81,7 @@ class Viewer(Node):
 
     def _on_truth(self, message: PoseStamped, info: dict) -> None:
         stamp = stamp_ns(message)
-        self._truth[stamp] = matrix_of_pose(message.pose)
+        self._truth[stamp] = self.play.truth[stamp] = matrix_of_pose(message.pose)
         self.play.sent[stamp] = info['source_timestamp']
         self._pair(stamp)
 
@@ -98,13 +99,14 @@ class Viewer(Node):
         if stamp not in self._poses or stamp not in self._truth or not self._mount:
             return
         arrived, T_map_base = self._poses[stamp]
-        true = self._truth.pop(stamp) @ np.linalg.inv(self._mounting('camera_optical'))
+        true = self._truth.pop(stamp) @ np.linalg.inv(self.T_base_optical)
         latency = (arrived - self.play.sent[stamp]) * 1e-6
         self.play.fixes.append(Fix(stamp, arrived, latency, T_map_base, true))
 
-    def _mounting(self, frame: str) -> np.ndarray:
-        """T_base_frame, along the static transforms."""
-        T = np.eye(4)
+    @property
+    def T_base_optical(self) -> np.ndarray:
+        """Where the camera is on the robot, along the static transforms."""
+        frame, T = 'camera_optical', np.eye(4)
         while frame != 'base_link':
             frame, T_parent_frame = self._mount[frame]
             T = T_parent_frame @ T
