@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from posemap_ros.camera import Camera
 from posemap_ros.check.check import Checked
@@ -15,11 +17,14 @@ from posemap_ros.check.conventions import AS_GIVEN
 from posemap_ros.check.epipolar import relative_poses
 from posemap_ros.check.findings import is_content
 from posemap_ros.check.fit import Fit, Profile
+from posemap_ros.check.geometry_findings import fits
 from posemap_ros.support.html_page import Page
 
 _VERDICTS = {'ok': 'good', 'warning': 'warning', 'fault': 'bad'}
 _GIVEN, _FOUND, _BAD = '#222222', '#2a6f97', '#d1603d'
 _SHOWN_POINTS = 25
+_SEGMENT = 0.12  # of the image's width: how much of an epipolar line is drawn
+_ARROW = 0.04  # length of a viewing direction, of the widest extent
 _SHOWN_JUMPS = 3
 
 
@@ -65,13 +70,15 @@ def _show_geometry(page: Page, checked: Checked) -> None:
 
 def _conventions(fit: Fit, native: float) -> Figure:
     costs = sorted(fit.costs_px.items(), key=lambda item: -item[1])
-    figure = Figure(figsize=(9, 0.38 * len(costs) + 1), layout='constrained')
+    figure = Figure(figsize=(9, 0.42 * len(costs) + 1), layout='constrained')
     axes = figure.add_subplot()
     colours = [
         _FOUND if c is fit.convention else _GIVEN if c is AS_GIVEN else '#b8c4ce' for c, _ in costs
     ]
-    labels = [textwrap.shorten(c.name, 75, placeholder=' ...') for c, _ in costs]
-    axes.barh(labels, [native * cost for _, cost in costs], color=colours)
+    labels = [textwrap.fill(c.name, 60) for c, _ in costs]
+    # By number: bars of the same label would be drawn as one.
+    axes.barh(range(len(costs)), [native * cost for _, cost in costs], color=colours)
+    axes.set_yticks(range(len(costs)), labels)
     axes.tick_params(axis='y', labelsize=8)
     axes.set_xlabel('distance from the epipolar lines (px, mean over pairs, capped)')
     return figure
@@ -81,24 +88,33 @@ def _profiles(checked: Checked, native: float) -> Figure:
     fit, given = checked.fit, checked.dataset.camera.fx
     figure = Figure(figsize=(9, 3), layout='constrained')
     focal, offset = figure.subplots(1, 2)
-    _profile(focal, fit.focal, given, given, native)
+    _profile(focal, fit.focal, given, given, native, lambda px: f'{px:.0f} px')
     focal.set_xlabel('focal length (px)')
-    focal.set_ylabel('distance (px)')
     if fit.offset is None:
         offset.text(0.5, 0.5, 'not tested', ha='center', transform=offset.transAxes)
         offset.set_axis_off()
     else:
-        _profile(offset, fit.offset, 1.0, 0.0, native)
+        _profile(offset, fit.offset, 1.0, 0.0, native, lambda s: f'{1000 * s + 0.0:.0f} ms')
         offset.set_xlabel('time offset (s)')
     return figure
 
 
-def _profile(axes: Axes, profile: Profile, unit: float, given: float, native: float) -> None:
+def _profile(
+    axes: Axes,
+    profile: Profile,
+    unit: float,
+    given: float,
+    native: float,
+    written: Callable[[float], str],
+) -> None:
+    """Draw the cost over values in `unit`, with the given one and the best, `written` as text."""
     axes.plot(profile.values * unit, profile.costs * native, color=_FOUND)
-    axes.axvline(given, color=_GIVEN, linestyle=':', label=f'given: {given:.4g}')
+    axes.axvline(given, color=_GIVEN, linestyle=':', label=f'given: {written(given)}')
     best = profile.best * unit
-    axes.axvline(best, color=_BAD, linewidth=1, label=f'fits best: {best:.4g}')
+    axes.axvline(best, color=_BAD, linewidth=1, label=f'fits best: {written(best)}')
     axes.set_ylim(bottom=0)
+    axes.set_ylabel('distance from the lines (px)')
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.legend(fontsize=8)
 
 
@@ -118,12 +134,18 @@ def _epipolar_pictures(checked: Checked) -> list[tuple[np.ndarray, str]]:
         colour = tuple(int(v) for v in rng.integers(60, 256, 3))
         for image, points in ((first, pairs.points_a), (second, pairs.points_b)):
             cv2.circle(image, _pixel(points[middle, i]), 3, colour, 1, cv2.LINE_AA)
-        start, end = _line_ends(lines[i], camera.width)
-        cv2.line(second, start, end, colour, 1, cv2.LINE_AA)
+        start, end = _segment(lines[i], pairs.points_b[middle, i], _SEGMENT * camera.width)
+        cv2.line(second, _pixel(start), _pixel(end), colour, 1, cv2.LINE_AA)
     names = checked.dataset.names
+    if not fits(fit):
+        whose = 'of the poses, which do not fit them'
+    elif fit.convention is AS_GIVEN:
+        whose = 'of the poses'
+    else:
+        whose = 'of the poses, put right'
     return [
         (first, f'{names[a]}: matched points'),
-        (second, f'{names[b]}: the same points, and the epipolar lines of the poses that fit'),
+        (second, f'{names[b]}: the same points, and the epipolar lines {whose}'),
     ]
 
 
@@ -136,11 +158,14 @@ def _lines_in_second(points: np.ndarray, T_b_a: np.ndarray, camera: Camera) -> n
     return np.concatenate([points, np.ones((len(points), 1))], axis=1) @ F.T
 
 
-def _line_ends(line: np.ndarray, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    a, b, c = line
-    b = b if abs(b) > 1e-9 * abs(a) else 1e-9 * abs(a) + 1e-30
-    ends = [(x, float(np.clip(-(a * x + c) / b, -1e4, 1e4))) for x in (0.0, float(width))]
-    return _pixel(np.array(ends[0])), _pixel(np.array(ends[1]))
+def _segment(line: np.ndarray, near: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the part of a line [3] that is nearest to a point [2]; whole lines would hide
+    the image, all the more where they meet, which they do ahead of a camera that drives.
+    """
+    normal = line[:2] / np.linalg.norm(line[:2])
+    foot = near - (line @ (*near, 1.0)) / np.linalg.norm(line[:2]) * normal
+    along = length / 2 * np.array([normal[1], -normal[0]])
+    return foot - along, foot + along
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:
@@ -148,46 +173,64 @@ def _pixel(point: np.ndarray) -> tuple[int, int]:
 
 
 def _show_coverage(page: Page, checked: Checked) -> None:
-    above, split = checked.above, checked.split
-    figure = Figure(figsize=(9, 7), layout='constrained')
+    page.heading('Where the camera was')
+    page.figure(_from_above(checked), 'From above (up is how the cameras were held).')
+    page.listing(checked.above.coverage.lines)
+
+
+def _from_above(checked: Checked) -> Figure:
+    """Positions, viewing directions as arrows in the same unit, test frames and gaps."""
+    above, split, unit = checked.above, checked.split, checked.dataset.unit
+    positions = above.positions[:, :2]
+    thin = slice(None, None, max(1, len(positions) // 200))
+    extent = np.ptp(positions, axis=0)
+    arrows = _ARROW * max(float(extent.max()), 1e-6) * above.forward[:, :2]
+    # As wide as the page, and as high as that makes it, arrows and legend included.
+    low, high = (f(np.vstack([positions, (positions + arrows)[thin]]), axis=0)
+                 for f in (np.min, np.max))
+    wide, deep = np.maximum(high - low, 1e-6)
+    figure = Figure(figsize=(9, float(np.clip(9 * deep / wide, 2.2, 8)) + 0.8),
+                    layout='constrained')
     axes = figure.add_subplot()
-    x, y = above.positions[:, :2].T
-    thin = slice(None, None, max(1, len(x) // 200))
-    axes.plot(x, y, '.', color=_FOUND, markersize=3, label='frames')
+    axes.plot(*positions.T, '.', color=_FOUND, markersize=3, label='frames')
     axes.quiver(
-        x[thin],
-        y[thin],
-        *above.forward[thin, :2].T,
-        color='#8a9aa8',
-        width=0.0015,
-        scale=30,
+        *positions[thin].T,
+        *arrows[thin].T,
+        angles='xy',
+        scale_units='xy',
+        scale=1,
+        width=0.0018,
+        color='#d4883d',
         label='looking',
     )
+    axes.update_datalim([low, high])  # arrows do not count by themselves
     if split is not None:
         tests = np.isin(checked.timeline.order, split.test)
-        axes.plot(x[tests], y[tests], '.', color='#d4a72c', markersize=4, label='test frames')
-    for number, (i, j) in enumerate(above.gaps):
+        axes.plot(*positions[tests].T, '.', color='#d4a72c', markersize=4, label='test frames')
+    for number, gap in enumerate(above.gaps):
         axes.plot(
-            x[[i, j]], y[[i, j]], color=_BAD, linewidth=2, label=None if number else 'gap'
+            *positions[gap].T, color=_BAD, linewidth=2, label=None if number else 'gap'
         )
     axes.set_aspect('equal')
-    axes.set_xlabel('x (m)')
-    axes.set_ylabel('y (m)')
+    axes.set_xlabel(f'x ({unit})')
+    axes.set_ylabel(f'y ({unit})')
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    page.heading('Where the camera was')
-    page.figure(figure, 'From above (up is how the cameras were held).')
-    page.paragraph(str(above.coverage))
+    axes.legend(
+        fontsize=8, loc='lower left', bbox_to_anchor=(0, 1), ncols=4, frameon=False
+    )
+    return figure
 
 
 def _show_motion(page: Page, checked: Checked) -> None:
+    unit = checked.dataset.unit
     figure = Figure(figsize=(9, 3), layout='constrained')
     steps, depths = figure.subplots(1, 2)
     steps.plot(checked.motion.steps_m, color=_FOUND, linewidth=0.8)
     steps.set_xlabel('frame')
-    steps.set_ylabel('step to the next frame (m)')
+    steps.set_ylabel(f'step to the next frame ({unit})')
     depths.hist(np.clip(checked.scale.depths_m, 0, np.inf), bins=40, color=_FOUND)
-    depths.set_xlabel('distance of matched points (m)')
+    depths.set_xlabel(f'distance of matched points ({unit})')
+    depths.set_ylabel('points')
     page.heading('Motion and scale')
     page.figure(figure)
     names = checked.dataset.names
@@ -224,7 +267,7 @@ def _errors(checked: Checked) -> Figure:
     share = np.linspace(0, 100, len(retrieval.found_m))
     axes.plot(np.sort(retrieval.found_m), share, color=_FOUND, label='most similar image')
     axes.plot(np.sort(retrieval.nearest_m), share, color='#8a9aa8', label='nearest pose')
-    axes.set_xlabel('error (m)')
+    axes.set_xlabel(f'error ({checked.dataset.unit})')
     axes.set_ylabel('images below it (%)')
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

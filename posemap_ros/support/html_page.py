@@ -33,7 +33,8 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; padding-bottom: .3rem;
      border-bottom: 1px solid #d1d9e0 }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem }
-p { max-width: 46rem; margin: .6rem 0 }
+p, ul { max-width: 46rem; margin: .6rem 0 }
+ul { padding-left: 1.2rem }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #e6eaee;
          vertical-align: top }
@@ -69,6 +70,11 @@ class Page:
     def paragraph(self, text: str) -> None:
         """Running text."""
         self._blocks.append(f'<p>{escape(text)}</p>')
+
+    def listing(self, lines: Iterable[str]) -> None:
+        """Short lines, each on its own."""
+        items = '\n'.join(f'<li>{escape(line)}' for line in lines)
+        self._blocks.append(f'<ul>\n{items}\n</ul>')
 
     def finding(self, verdict: Literal['good', 'warning', 'bad'], text: str) -> None:
         """One thing that was checked, with how it came out in a word and a colour."""

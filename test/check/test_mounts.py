@@ -63,6 +63,21 @@ def test_extraction_says_which_frame_fits(room):
     )
 
 
+def test_how_far_the_test_is_shows(room):
+    dataset, mounts = extracted(room, 'base_link', 'camera_optical')
+    shown = {}
+
+    def progress(items, what, total):
+        for done, item in enumerate(items, 1):
+            shown[what] = done, total
+            yield item
+
+    judge_mounts(dataset, mounts, progress)
+    assert shown['matching images'] == (45, 45)
+    conventions = 1 + len(mounts.corrections())
+    assert shown['trying conventions'] == (conventions, conventions)
+
+
 def test_mounts_are_read_from_the_dataset_as_they_were_written(tmp_path):
     mounts = Mounts('base_link', FRAMES)
     write(tmp_path, mounts.to_dict())
