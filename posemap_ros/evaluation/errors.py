@@ -22,6 +22,16 @@ RECALLS = (
 )
 
 
+# From where on a pose that was called verified is wrong.
+WRONG_M, WRONG_DEG = 0.25, 10.0
+
+
+def limits(metres: float, degrees: float, unit: str = 'm') -> str:
+    """Two thresholds in words: '5 cm and 5 deg', or in units of arbitrary scale."""
+    length = f'{100 * metres:.0f} cm' if unit == 'm' else f'{metres:g} {unit}'
+    return f'{length} and {degrees:.0f} deg'
+
+
 def translation_error_m(T_estimated: np.ndarray, T_true: np.ndarray) -> np.ndarray:
     """Distance between the positions of poses [..., 4, 4]: [...], in the unit of the poses."""
     return np.linalg.norm(T_estimated[..., :3, 3] - T_true[..., :3, 3], axis=-1)
@@ -71,6 +81,27 @@ def summarize(translation_m: np.ndarray, rotation_deg: np.ndarray) -> dict[str, 
     return summary
 
 
+def summarize_verified(
+    translation_m: np.ndarray, rotation_deg: np.ndarray, frames: int
+) -> dict[str, float]:
+    """Of errors [n] and [n] of the poses that were verified of so many frames: their share of all
+    frames and, where there are any, medians, the share of all frames verified and within 5 cm and
+    5 degrees, and the number of those that are wrong.
+    """
+    summary: dict[str, float] = {'share': len(translation_m) / frames}
+    if not len(translation_m):
+        return summary
+    name, metres, degrees = RECALLS[0]
+    within = (translation_m < metres) & (rotation_deg < degrees)
+    return {
+        **summary,
+        'median_translation_m': float(np.median(translation_m)),
+        'median_rotation_deg': float(np.median(rotation_deg)),
+        name: float(np.sum(within)) / frames,
+        'wrong': int(np.sum((translation_m > WRONG_M) | (rotation_deg > WRONG_DEG))),
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """What was estimated for each of N frames whose true poses are known."""
@@ -79,6 +110,7 @@ class Evaluation:
     estimates: tuple[Estimate, ...]
     revision: int  # of the environment
     verifications: tuple[Verification, ...] = ()  # of each frame, or none
+    unit: str = 'm'  # of lengths; 'units' where the data's scale is arbitrary
 
     @property
     def T_true(self) -> np.ndarray:
@@ -130,31 +162,28 @@ class Evaluation:
             **({'verified': self._verified_summary()} if self.verifications else {}),
         }
 
+    @property
+    def verified_errors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Errors [n] and [n] of the verified poses: metres and degrees."""
+        T_found, T_true = self.T_verified, self.T_true[self.verified]
+        return translation_error_m(T_found, T_true), rotation_error_deg(T_found, T_true)
+
     def _verified_summary(self) -> dict[str, float]:
-        """Of verified poses: their share of all frames and, as far as there are any, their
-        errors, the share of all frames verified and within 5 cm and 5 degrees, the number of
-        those that are wrong, the shares inside their predicted regions, and the processor time.
+        """See `summarize_verified`; also the processor time and, where poses were verified, the
+        shares of errors inside their predicted regions.
         """
-        which = self.verified
-        seconds = [v.seconds for v in self.verifications]
+        metres, degrees = self.verified_errors
         summary = {
-            'share': len(which) / len(self.frames),
-            'ms_per_frame': 1e3 * float(np.median(seconds)),
+            **summarize_verified(metres, degrees, len(self.frames)),
+            'ms_per_frame': 1e3 * float(np.median([v.seconds for v in self.verifications])),
         }
-        if not len(which):
+        if not len(metres):
             return summary
-        found = [self.verifications[i] for i in which]
-        T_found, T_true = self.T_verified, self.T_true[which]
-        metres = translation_error_m(T_found, T_true)
-        degrees = rotation_error_deg(T_found, T_true)
+        found = [self.verifications[i] for i in self.verified]
         sigma_m = np.array([v.sigma_translation_m for v in found])
         sigma_deg = np.array([v.sigma_rotation_deg for v in found])
         return {
             **summary,
-            'median_translation_m': float(np.median(metres)),
-            'median_rotation_deg': float(np.median(degrees)),
-            'recall_5cm_5deg': float(np.sum((metres < 0.05) & (degrees < 5))) / len(self.frames),
-            'wrong': int(np.sum((metres > 0.25) | (degrees > 10))),
             'translation_inside_50': share_inside(metres, sigma_m, 0.5),
             'translation_inside_90': share_inside(metres, sigma_m, 0.9),
             'rotation_inside_50': share_inside(degrees, sigma_deg, 0.5),

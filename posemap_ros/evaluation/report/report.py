@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy as np
 from posemap_ros.dataset import PosedImages
 from posemap_ros.evaluation.errors import (
     RECALLS,
+    WRONG_DEG,
+    WRONG_M,
     Evaluation,
+    limits,
     rotation_error_deg,
     summarize,
     translation_error_m,
@@ -25,13 +29,31 @@ from posemap_ros.support.html_page import Page
 _WORST, _TYPICAL = 5, (0.25, 0.5, 0.75)
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What an evaluation is shown with.
+
+    Attributes:
+        name: of what was evaluated, where others are beside it.
+        others: evaluations of the same frames, by the names of what they are of.
+        T_nearest: [N, 4, 4] poses of the nearest images among others.
+        landmarks: points [L, 3] of the map, world.
+        mapped: positions [M, 3] of the photos that the map was made from.
+    """
+
+    name: str = ''
+    others: Mapping[str, Evaluation] = field(default_factory=dict)
+    T_nearest: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    mapped: np.ndarray | None = None
+
+
 def write_report(
     path: Path | str,
     evaluation: Evaluation,
     dataset: PosedImages,
     localizer: Localizer,
-    T_nearest: np.ndarray | None = None,
-    landmarks: np.ndarray | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Write the report as one HTML file.
 
@@ -40,25 +62,30 @@ def write_report(
         evaluation: of all frames of the dataset, by the localizer.
         dataset: the images.
         localizer: its environment renders the views.
-        T_nearest: [N, 4, 4] poses of the nearest training images, to compare with.
-        landmarks: points [L, 3] that poses were verified by, world, metres.
+        beside: what to compare with, and the map.
     """
+    beside = beside or Beside()
     environment, images = localizer.environment.path.resolve(), dataset.root.resolve()
     page = Page(f'Evaluation: {environment.name} on {images.name}')
-    _add_summary(page, evaluation, localizer, T_nearest)
+    _add_summary(page, evaluation, localizer, beside)
     if evaluation.verifications:
-        _add_verified(page, evaluation)
-    page.heading('Trajectory')
-    page.figure(
-        trajectory_figure(evaluation, landmarks),
-        'Camera positions seen from two sides; thin lines lead from where a frame was taken to '
-        'where it is believed to be. Where poses were verified, their positions and the '
-        'landmarks are shown, too. Below: rotation error of each frame.',
-    )
+        _add_verified(page, evaluation, beside)
+    for name, shown in {beside.name: evaluation, **beside.others}.items():
+        page.heading(f'Trajectory: {name}' if beside.others else 'Trajectory')
+        page.figure(
+            trajectory_figure(shown, beside.landmarks, beside.mapped),
+            'Camera positions seen from two sides; thin lines lead from where a frame was taken '
+            'to where it is believed to be, arrows are where cameras look. Where the map '
+            'has them, its landmarks and the way of its photos are shown, and verified positions '
+            'where poses were verified. Below: rotation error of each frame.',
+        )
     page.heading('Errors')
-    page.figure(error_figure(evaluation), 'Errors of the frames in their order.')
     page.figure(
-        recall_figure(evaluation, T_nearest),
+        error_figure(evaluation, beside.name, beside.others),
+        'Errors of the frames in their order.',
+    )
+    page.figure(
+        recall_figure(evaluation, beside.T_nearest, beside.name, beside.others),
         'Share of frames with an error below. Dotted: the limits of the recalls above.',
     )
     _add_uncertainty(page, evaluation)
@@ -81,7 +108,13 @@ def write_report(
     page.heading('Worst frames', 3)
     page.paragraph('Of frames that follow on each other, only the worst is shown.')
     page.table(
-        ['frame', 'error (m)', 'predicted sigma (m)', 'error (deg)', 'predicted sigma (deg)'],
+        [
+            'frame',
+            f'error ({evaluation.unit})',
+            f'predicted sigma ({evaluation.unit})',
+            'error (deg)',
+            'predicted sigma (deg)',
+        ],
         [
             [
                 evaluation.frames[index].name,
@@ -117,71 +150,75 @@ def pick_apart(indices: Sequence[int], count: int, apart: int) -> list[int]:
 
 
 def _add_summary(
-    page: Page,
-    evaluation: Evaluation,
-    localizer: Localizer,
-    T_nearest: np.ndarray | None,
+    page: Page, evaluation: Evaluation, localizer: Localizer, beside: Beside
 ) -> None:
     environment = localizer.environment
     recipe, network = environment.recipe, environment.network_camera
-    summary = evaluation.summary()
+    summary, unit = evaluation.summary(), evaluation.unit
     page.paragraph(
         f'{summary["frames"]} frames; revision {evaluation.revision} of the environment, '
         f'recipe {recipe.name}, {recipe.aprnet.backbone} at {network.width} x {network.height}, '
         f'{summary["ms_per_frame"]:.1f} ms a frame (median) on {localizer.device}.'
     )
-    columns, errors = ['', 'network'], [(evaluation.translation_m, evaluation.rotation_deg)]
-    if T_nearest is not None:
-        columns.append('nearest image')
+    columns = {beside.name or 'network': evaluation, **beside.others}
+    errors = {name: (e.translation_m, e.rotation_deg) for name, e in columns.items()}
+    if (T_nearest := beside.T_nearest) is not None:
         true = evaluation.T_true
-        errors.append((translation_error_m(T_nearest, true), rotation_error_deg(T_nearest, true)))
-    figures = [summarize(*pair) for pair in errors]
+        errors['nearest image'] = (
+            translation_error_m(T_nearest, true),
+            rotation_error_deg(T_nearest, true),
+        )
+    figures = [summarize(*pair) for pair in errors.values()]
     rows = [
         [name, *(f'{figure[key]:.{digits}f}' for figure in figures)]
         for name, key, digits in (
-            ('median translation error (m)', 'median_translation_m', 3),
+            (f'median translation error ({unit})', 'median_translation_m', 3),
             ('median rotation error (deg)', 'median_rotation_deg', 2),
-            ('90th percentile (m)', 'p90_translation_m', 3),
+            (f'90th percentile ({unit})', 'p90_translation_m', 3),
             ('90th percentile (deg)', 'p90_rotation_deg', 2),
         )
     ]
     rows.append(
         [
-            'root mean square translation error (m), the APE of evo',
-            *(f'{np.sqrt(np.mean(metres**2)):.3f}' for metres, _ in errors),
+            f'root mean square translation error ({unit}), the APE of evo',
+            *(f'{np.sqrt(np.mean(metres**2)):.3f}' for metres, _ in errors.values()),
         ]
     )
     rows += [
         [
-            f'within {100 * metres:.0f} cm and {degrees:.0f} deg (%)',
+            f'within {limits(metres, degrees, unit)} (%)',
             *(f'{100 * figure[key]:.1f}' for figure in figures),
         ]
         for key, metres, degrees in RECALLS
     ]
-    page.table(columns, rows)
+    page.table(['', *errors], rows)
 
 
-def _add_verified(page: Page, evaluation: Evaluation) -> None:
-    figures = evaluation.summary()['verified']
-    _, metres, degrees = RECALLS[0]
+def _add_verified(page: Page, evaluation: Evaluation, beside: Beside) -> None:
+    columns = {beside.name: evaluation, **beside.others}
+    figures = [shown.summary().get('verified', {}) for shown in columns.values()]
+    (_, metres, degrees), unit = RECALLS[0], evaluation.unit
     page.table(
-        ['verified poses', ''],
+        ['verified poses', *columns],
         [
-            [name, f'{factor * figures[key]:.{digits}f}']
+            [
+                name,
+                # There are no errors where nothing was verified.
+                *(f'{factor * f[key]:.{digits}f}' if key in f else '-' for f in figures),
+            ]
             for name, key, factor, digits in (
                 ('verified, of all frames (%)', 'share', 100, 1),
-                ('median translation error (m)', 'median_translation_m', 1, 3),
+                (f'median translation error ({unit})', 'median_translation_m', 1, 3),
                 ('median rotation error (deg)', 'median_rotation_deg', 1, 2),
                 (
-                    f'verified and within {100 * metres:.0f} cm and {degrees:.0f} deg, '
-                    'of all frames (%)',
+                    f'verified and within {limits(metres, degrees, unit)}, of all frames (%)',
                     'recall_5cm_5deg',
                     100,
                     1,
                 ),
-                ('wrong: off by more than 25 cm or 10 deg (frames)', 'wrong', 1, 0),
+                (f'wrong: not within {limits(WRONG_M, WRONG_DEG, unit)} (frames)', 'wrong', 1, 0),
             )
-            if key in figures  # no errors where nothing was verified
+            if any(key in f for f in figures)
         ],
     )
 
@@ -215,7 +252,10 @@ def _add_uncertainty(page: Page, evaluation: Evaluation) -> None:
 
 
 def _add_views(page: Page, evaluation: Evaluation, index: int, views: FrameViews) -> None:
-    errors = f'{evaluation.translation_m[index]:.3f} m, {evaluation.rotation_deg[index]:.2f} deg'
+    errors = (
+        f'{evaluation.translation_m[index]:.3f} {evaluation.unit}, '
+        f'{evaluation.rotation_deg[index]:.2f} deg'
+    )
     page.images(
         [
             (views.image, f'{evaluation.frames[index].name} (frame {index})'),

@@ -1,4 +1,6 @@
-"""The true and the estimated trajectory, and a bar of rotation errors (paper, Figure 4)."""
+"""The true and the estimated trajectory with headings, over the way of the mapping photos, and a
+bar of rotation errors (paper, Figure 4).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from posemap_ros.evaluation.errors import Evaluation
 from posemap_ros.evaluation.report.style import (
     ESTIMATED,
     LANDMARK,
+    MAPPED,
     STYLE,
     TRUE,
     VERIFIED,
@@ -25,20 +28,32 @@ _VIEW_IN = (1.0, 4.5)  # least and greatest height of a view
 # Frames farther apart than this many usual steps are not of one drive: no line between them.
 _JUMP = 8.0
 _LANDMARKS = 4000  # drawn of all
+# Headings: how many are drawn of each trajectory, and how long, of the view's width.
+_HEADINGS, _HEADING = 30, 0.05
 
 
 @rc_context(STYLE)
-def trajectory_figure(evaluation: Evaluation, landmarks: np.ndarray | None = None) -> Figure:
+def trajectory_figure(
+    evaluation: Evaluation,
+    landmarks: np.ndarray | None = None,
+    mapped: np.ndarray | None = None,
+) -> Figure:
     """Positions along the world's axes from two sides, true to scale, above the bar of errors.
 
     Args:
         evaluation: its verified positions are shown, too, if there are any.
         landmarks: points [L, 3], shown in the first view.
+        mapped: positions [M, 3] of the photos that the map was made from, in their order.
     """
     true, estimated = evaluation.T_true[:, :3, 3], evaluation.T_estimated[:, :3, 3]
     verified = evaluation.T_verified[:, :3, 3]
     # Within what frames outside of it cannot shrink to a dot.
     low, high = true.min(0), true.max(0)
+    if mapped is not None and len(mapped):
+        # As below: all of it, but not at the price of a trajectory too small to see.
+        reach = max((high - low).max(), 0.1)
+        low = np.clip(mapped.min(0), low - reach, low)
+        high = np.clip(mapped.max(0), high, high + reach)
     margin = 0.08 * max((high - low).max(), 0.1)
     low, high = low - margin, high + margin
     across, up, thin = _view_axes(high - low)
@@ -67,7 +82,13 @@ def trajectory_figure(evaluation: Evaluation, landmarks: np.ndarray | None = Non
                 label='landmarks',
                 rasterized=True,  # thousands of vectors would make a slow page
             )
+        if mapped is not None and len(mapped):
+            line = np.insert(mapped, _jumps(mapped), np.nan, axis=0)[:, sides]
+            axes.plot(*line.T, color=MAPPED, linewidth=0.8, label='mapping photos')
         _draw_view(axes, true[:, sides], estimated[:, sides], breaks)
+        length = _HEADING * (high - low)[across]
+        for T, colour in ((evaluation.T_true, TRUE), (evaluation.T_estimated, ESTIMATED)):
+            _draw_headings(axes, T[:, sides, 3], length * T[:, sides, 2], colour)
         if len(verified):
             axes.plot(
                 *verified[:, sides].T,
@@ -81,10 +102,10 @@ def trajectory_figure(evaluation: Evaluation, landmarks: np.ndarray | None = Non
         middle = (low + high)[vertical] / 2
         axes.set_xlim(low[across], high[across])
         axes.set_ylim(middle - span / 2, middle + span / 2)
-        axes.set_xlabel(f'{_AXIS_NAMES[across]} (m)')
-        axes.set_ylabel(f'{_AXIS_NAMES[vertical]} (m)')
+        axes.set_xlabel(f'{_AXIS_NAMES[across]} ({evaluation.unit})')
+        axes.set_ylabel(f'{_AXIS_NAMES[vertical]} ({evaluation.unit})')
         if not column:
-            axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+            axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=5, borderaxespad=0.2)
     _draw_error_bar(figure.add_subplot(grid[1, :]), evaluation.rotation_deg)
     return figure
 
@@ -117,6 +138,21 @@ def _draw_view(axes: Axes, true: np.ndarray, estimated: np.ndarray, breaks: np.n
         marker='.',
         markersize=2.5,
         label='estimated',
+    )
+
+
+def _draw_headings(axes: Axes, at: np.ndarray, along: np.ndarray, colour: str) -> None:
+    """Draw where some of the cameras at positions [N, 2] look, as arrows `along` [N, 2]."""
+    thin = slice(None, None, -(-len(at) // _HEADINGS))
+    axes.quiver(
+        *at[thin].T,
+        *along[thin].T,
+        angles='xy',
+        scale_units='xy',
+        scale=1,
+        width=0.003,
+        color=colour,
+        label='_heading',
     )
 
 

@@ -1,5 +1,7 @@
 """The curves are those of the errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluations import make_evaluation
@@ -44,3 +46,25 @@ def test_predicted_against_true():
         metres.collections[0].get_offsets(), np.stack([[0.2] * 3, shifts], axis=1)
     )
     np.testing.assert_allclose(degrees.collections[0].get_offsets()[:, 0], 2.0)
+
+
+def test_others_have_curves_by_their_names():
+    one, other = make_evaluation(np.array([0.3, 0.1])), make_evaluation(np.array([0.2, 0.4]))
+    recall, _ = recall_figure(one, None, 'one', {'other': other}).axes
+    curves = {line.get_label(): line.get_xdata() for line in recall.lines}
+    np.testing.assert_allclose(curves['one'], [0, 0.1, 0.3])
+    np.testing.assert_allclose(curves['other'], [0, 0.2, 0.4])
+    assert recall.get_xlim()[1] > 0.4
+    metres, degrees = error_figure(one, 'one', {'other': other}).axes
+    errors = {line.get_label(): line.get_ydata() for line in metres.lines}
+    np.testing.assert_allclose(errors['other'], [0.2, 0.4])
+    assert 'other' in {line.get_label() for line in degrees.lines}
+    assert metres.get_ylim()[1] > 0.4 and not metres.collections  # no bound of one of them
+
+
+def test_axes_are_in_the_unit_of_the_data():
+    evaluation = replace(make_evaluation(np.array([0.3, 0.1])), unit='units')
+    for figure in (error_figure(evaluation), recall_figure(evaluation, None)):
+        labels = ' '.join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
+        assert '(units)' in labels and '(m)' not in labels
+    assert 'axis (units)' in spread_figure(evaluation).axes[0].get_xlabel()

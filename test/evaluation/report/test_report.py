@@ -12,7 +12,7 @@ from tiny_environment import make_tiny_dataset
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
-from posemap_ros.evaluation.report.report import pick_apart, rank_frames, write_report
+from posemap_ros.evaluation.report.report import Beside, pick_apart, rank_frames, write_report
 from posemap_ros.evaluation.report.views import view_frames
 from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.nerf_p import NeRFP, View
@@ -39,7 +39,8 @@ def localizer(environment):
 def test_the_report_holds_figures_tables_and_views(dataset, localizer, tmp_path, count):
     dataset = replace(dataset, frames=dataset.frames[:count])
     evaluation = localize_all(localizer, dataset)
-    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, dataset.poses)
+    beside = Beside(T_nearest=dataset.poses)
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, beside)
 
     page = (tmp_path / 'report.html').read_text(encoding='utf-8')
 
@@ -63,12 +64,38 @@ def test_verified_poses_have_a_table(dataset, localizer, tmp_path, count):
     found = tuple(Verification(i < count, '', T, np.eye(6) * 1e-4) for i, T in enumerate(poses))
     evaluation = replace(localize_all(localizer, dataset), verifications=found)
     landmarks = np.random.default_rng(0).uniform(-1, 1, (50, 3))
-    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, landmarks=landmarks)
+    beside = Beside(landmarks=landmarks)
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, beside)
 
     page = (tmp_path / 'report.html').read_text(encoding='utf-8')
     cells = re.findall(r'<td[^>]*>(?:verified|wrong|median)[^<]*</td><td[^>]*>([^<]*)<', page)
     verified = cells[2:]  # after the two medians of the network
     assert verified == (['75.0', '0.000', '0.00', '50.0', '3'] if count else ['0.0'])
+
+
+def test_another_environment_is_shown_side_by_side(dataset, localizer, tmp_path):
+    evaluation = localize_all(localizer, dataset)
+    other = replace(make_evaluation(np.full(12, 0.2)), frames=evaluation.frames)
+    beside = Beside('mine', {'theirs & co': other})
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer, beside)
+    page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    assert re.search(r'<th[^>]*>mine</th><th[^>]*>theirs &amp; co</th>', page)
+    median, theirs = evaluation.summary()['median_translation_m'], 0.2
+    row = re.search(r'median translation error \(m\)(.*)', page)[1]
+    assert re.findall(r'>([\d.]+)<', row) == [f'{median:.3f}', f'{theirs:.3f}']
+    assert '<h2>Trajectory: mine</h2>' in page and '<h2>Trajectory: theirs &amp; co</h2>' in page
+    assert page.count('data:image/svg+xml') == 5
+
+
+def test_units_of_arbitrary_scale_are_not_called_metres(dataset, localizer, tmp_path):
+    evaluation = localize_all(localizer, replace(dataset, metric=False))
+    found = tuple(Verification(True, '', T, np.eye(6) * 1e-4) for T in dataset.poses)
+    evaluation = replace(evaluation, verifications=found)
+    write_report(tmp_path / 'report.html', evaluation, dataset, localizer)
+    page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    text = re.sub(r'data:[^"]*', '', page)
+    assert 'median translation error (units)' in text and 'within 0.05 units and 5 deg' in text
+    assert not re.search(r'\(m\)| cm | m,', text)
 
 
 def test_views_are_of_the_frame_and_its_estimate(dataset, localizer):

@@ -78,3 +78,39 @@ def test_no_line_joins_two_drives():
 def test_very_few_frames(count):
     figure = trajectory_figure(make_evaluation(np.full(count, 0.1)))
     figure.canvas.draw()
+
+
+def test_headings_are_drawn_from_where_the_cameras_were():
+    evaluation = make_evaluation(np.linspace(0.0, 0.3, 24))
+    top, side = trajectory_figure(evaluation).axes[:2]
+    for axes, columns in ((top, [0, 1]), (side, [0, 2])):
+        true, estimated = (c for c in axes.collections if c.get_label() == '_heading')
+        for arrows, T in ((true, evaluation.T_true), (estimated, evaluation.T_estimated)):
+            np.testing.assert_allclose(arrows.get_offsets(), T[:, columns, 3])
+            along = np.stack([arrows.U, arrows.V], axis=1)
+            # All as long as their part in the plane, and the way the optical axis points.
+            scale = np.linalg.norm(along[0]) / np.linalg.norm(T[0, columns, 2])
+            np.testing.assert_allclose(along, scale * T[:, columns, 2], atol=1e-9)
+            assert scale > 0
+    many = make_evaluation(np.zeros(500))
+    shown = [c for c in trajectory_figure(many).axes[0].collections if c.get_label() == '_heading']
+    assert all(20 <= arrows.N <= 40 for arrows in shown)
+
+
+def test_the_way_of_the_mapping_photos_lies_below():
+    evaluation = make_evaluation(np.zeros(24))
+    mapped = np.cumsum(np.full((30, 3), 0.05), axis=0) - (0.5, 0.5, 0.5)
+    mapped[20:] += 40.0  # another drive, far away
+    top = trajectory_figure(evaluation, mapped=mapped).axes[0]
+    way, true = top.lines[:2]
+    assert way.get_label() == 'mapping photos' and true.get_label() == 'true'
+    x, y = way.get_data()
+    np.testing.assert_array_equal(np.isnan(x), np.arange(31) == 20)
+    np.testing.assert_allclose(x[:20], mapped[:20, 0])
+    alone = np.ptp(trajectory_figure(evaluation).axes[0].get_xlim())
+    assert alone < np.ptp(top.get_xlim()) < 3.5 * alone
+
+
+def test_axes_are_in_the_unit_of_the_data():
+    evaluation = replace(make_evaluation(np.zeros(5)), unit='units')
+    assert trajectory_figure(evaluation).axes[0].get_xlabel() == 'x (units)'
