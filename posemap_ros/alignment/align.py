@@ -89,7 +89,8 @@ class Outcome:
         """What changed, in a phrase; '' if nothing was tried."""
         if not len(self.held_out):
             return ''
-        text = f'{len(self.held_out)} held-out images {self.held_out}'
+        by = ', by their verified poses,' if isinstance(self.held_out.before, PoseErrors) else ''
+        text = f'{len(self.held_out)} held-out images{by} {self.held_out}'
         if len(self.map_views):
             text += f', {len(self.map_views)} views all over the map {self.map_views}'
         return f': {text}'

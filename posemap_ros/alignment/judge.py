@@ -120,9 +120,6 @@ class Gaps:
 
     amounts: Tensor
 
-    def __str__(self) -> str:
-        return f'a feature gap of {self.amounts.mean():.4f}'
-
 
 @dataclass(frozen=True)
 class Change:
@@ -157,4 +154,10 @@ class Change:
         return len(self.before.amounts)
 
     def __str__(self) -> str:
-        return f'{self.before} before, {self.after} after'
+        if isinstance(self.before, PoseErrors):
+            return f'off by {self.before} before, by {self.after} after'
+        growth = float(self.after.amounts.mean() / self.before.amounts.mean()) - 1.0
+        return (
+            f'fit the views of the map {100 * abs(growth):.1f} % '
+            f'{"worse" if growth > 0 else "better"} than before'
+        )

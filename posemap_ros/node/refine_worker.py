@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import cv2
-import numpy as np
 
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedFrame, PosedImages
@@ -53,13 +52,13 @@ def write_images(folder: Path, frames: list[KeptFrame]) -> None:
 
 
 def read_images(folder: Path) -> PosedImages:
-    """What `write_images` wrote; the poses mean nothing."""
+    """What `write_images` wrote; without poses."""
     cameras = map(Camera.from_dict, json.loads((folder / _CAMERAS_FILE).read_text()))
     names = (_IMAGE_FILE.format(index) for index in count())
     return PosedImages.of(
         folder,
         [
-            PosedFrame(name, folder / name, np.eye(4), camera=camera)
+            PosedFrame(name, folder / name, camera=camera)
             for name, camera in zip(names, cameras)
         ],
     )

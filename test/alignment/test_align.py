@@ -35,7 +35,9 @@ def test_a_result_is_kept_only_if_it_helps(environment, frames, monkeypatch, hel
     assert result.accepted is helps
     assert result.revision == Environment.load(environment).latest_revision == int(helps)
     assert result.frames_held_out == 2 and result.frames_used >= 6 and not result.frames_verified
-    assert '0.5000' in result.reason and ('aligned' if helps else 'rolled back') in result.reason
+    share = '20.0 % better than before' if helps else '0.2 % better than before'
+    assert result.reason.startswith('aligned' if helps else 'rolled back')
+    assert f'2 held-out images fit the views of the map {share}' in result.reason
 
 
 def test_held_out_images_are_never_trained_on(environment, frames, monkeypatch) -> None:
