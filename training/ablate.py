@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from posemap_ros.building.build import Build, prepare_build
 from posemap_ros.building.environment import build_environment
-from posemap_ros.dataset import PosedImages, open_part
+from posemap_ros.dataset import PosedImages, open_dataset, open_part
 from posemap_ros.evaluation.ablation import Result, fraction_table, main_table, outlier_table
-from posemap_ros.evaluation.errors import Evaluation, rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.evaluation.retrieval import retrieve_poses
 from posemap_ros.evaluation.uncertainty import calibration
 from posemap_ros.localizer import Localizer
@@ -26,13 +29,15 @@ from posemap_ros.recipe import load_recipe
 from posemap_ros.support.command_line import SEED, add_training_arguments, number, run_stage
 from posemap_ros.support.distributed import is_first, process_group, wait_for_all
 from posemap_ros.support.files import atomic_write
-from posemap_ros.training.align import align_on_dataset
+from posemap_ros.training.align import align_on_images
 from posemap_ros.training.evaluate import localize_all
 from posemap_ros.training.train_nerf_p import only_training_in
+from posemap_ros.verification.verifier import Verifier
 
 VARIANTS = ('pmnet', 'dfnet', 'posenet')
 SEEDS = (0, 1, 2)
 RETRIEVAL = 'nearest image'
+_SAME_M = 1e-3  # errors of one network differ by less from one machine to the next
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,14 @@ class Ablation:
             print(f'--- {run.name}', flush=True)
         environment = self.out / 'environments' / run.name
         digest = build.digest(build.recipe.to_dict(), build.seed_of_nerf, self.test.names)
-        measured = self._has(run.name, digest)
-        if not measured:
+        known = self._known(run.name, digest)
+        complete = self._is_complete(known)
+        if known is None or not (complete or environment.is_dir()):
             build_environment(build, environment, overwrite=True)
         if is_first():
-            if not measured:
-                evaluation = localize_all(Localizer(environment, build.device, 0), self.test)
-                self._keep(run, run.name, run.variant, digest, evaluation)
+            if not complete:
+                localizer = Localizer(environment, build.device, 0)
+                self._measure(run, run.name, run.variant, digest, localizer, self.test)
             if align and self.aligned_on:
                 self._align(run, build, environment)
         wait_for_all()
@@ -102,7 +108,7 @@ class Ablation:
     def retrieve(self, build: Build) -> None:
         """Measure the floor: the pose of the nearest training image."""
         digest = build.digest(self.test.names)
-        if self._has(RETRIEVAL, digest):
+        if self._known(RETRIEVAL, digest) is not None:
             return
         poses = retrieve_poses(
             build.dataset,
@@ -135,62 +141,116 @@ class Ablation:
         digest = build.digest(
             build.recipe.to_dict(), build.seed_of_nerf, sorted(self.aligned_on), steps
         )
-        names = {part: f'{run.name}-{part.replace(" ", "_")}' for part in parts}
-        if all(self._has(name, digest) for part, name in names.items() if parts[part]):
+        names = {part: f'{run.name}-{part.replace(" ", "_")}' for part in parts if parts[part]}
+        known = [self._known(name, digest) for name in names.values()]
+        if all(map(self._is_complete, known)):
             return
-        result = align_on_dataset(
-            environment,
-            self.arguments.data,
-            self.arguments.align_on,
-            data_format=self.arguments.format,
-            revision=0,
-            steps=steps,
-            device=self.arguments.device,
-            seed=run.seed,
-        )
-        print(result.reason)
-        # An alignment that does not help is dropped, and the network is what it was.
-        revision = result.revision if result.accepted else 0
+        revision = None
+        if None not in known:
+            revision = self._revision_of(known[0], environment, build.device)
+            figures = known[0].figures
+        if revision is None:
+            images = open_dataset(
+                self.arguments.data, self.arguments.align_on, self.arguments.format
+            )
+            result = align_on_images(
+                environment,
+                images,
+                revision=0,
+                steps=steps,
+                device=self.arguments.device,
+                seed=run.seed,
+            )
+            print(result.reason)
+            # An alignment that does not help is dropped, and the network is what it was.
+            revision = result.revision if result.accepted else 0
+            figures = {'alignment_kept': float(result.accepted)}
         localizer = Localizer(environment, build.device, revision)
-        for part, chosen in parts.items():
-            if chosen:
-                evaluation = localize_all(localizer, self.test.select(chosen))
-                row = f'{run.variant}, {part}'
-                kept = float(result.accepted)
-                self._keep(run, names[part], row, digest, evaluation, alignment_kept=kept)
+        for part, name in names.items():
+            row, chosen = f'{run.variant}, {part}', self.test.select(parts[part])
+            self._measure(run, name, row, digest, localizer, chosen, figures)
+
+    def _revision_of(
+        self, result: Result, environment: Path, device: torch.device
+    ) -> int | None:
+        """Which revision of an environment an aligned result is of; None where it is not there.
+
+        Results of earlier versions do not say it, but their errors are its.
+        """
+        if not environment.is_dir():
+            return None
+        if (revision := result.figures.get('revision')) is not None:
+            return int(revision)
+        frames = self.test.select(result.frames)
+        for revision in (None, 0):
+            found = localize_all(Localizer(environment, device, revision), frames)
+            if np.allclose(found.translation_m, result.translation_m, rtol=0, atol=_SAME_M):
+                return found.revision
+        return None
 
     def _path(self, name: str) -> Path:
         return self.out / 'results' / f'{name.replace(" ", "_")}.json'
 
-    def _has(self, name: str, digest: str) -> bool:
+    def _known(self, name: str, digest: str) -> Result | None:
+        """The result of a run with all these choices, if there is one."""
         path = self._path(name)
-        return path.exists() and Result.load(path).digest == digest
+        result = Result.load(path) if path.exists() else None
+        return result if result is not None and result.digest == digest else None
 
-    def _keep(
+    def _is_complete(self, result: Result | None) -> bool:
+        if result is None:
+            return False
+        return result.tried_verification or self.arguments.verification == 'off'
+
+    def _measure(
         self,
         run: Run,
         name: str,
         row: str,
         digest: str,
-        evaluation: Evaluation,
-        **more: float,
+        localizer: Localizer,
+        frames: PosedImages,
+        more: Mapping[str, float] | None = None,
     ) -> None:
+        """Keep the errors on test frames as the result of a run, with verified poses if asked, and
+        more figures.
+        """
+        verifies = self.arguments.verification == 'always'
+        verifier = Verifier.of(localizer.environment) if verifies else None
+        evaluation = localize_all(localizer, frames, verifier=verifier)
+        verified_m, verified_deg = [], []
+        if verifies:
+            if verifier is None:
+                print(f'{localizer.environment.path} has no landmarks: nothing is verified')
+            verified_m, verified_deg = (
+                _over_all(errors, evaluation.verified, len(frames))
+                for errors in evaluation.verified_errors
+            )
         metres, degrees = evaluation.translation_m, evaluation.rotation_deg
         figures = {
-            **more,
+            **(more or {}),
             **calibration(metres, evaluation.sigma_translation_m, 'translation'),
             **calibration(degrees, evaluation.sigma_rotation_deg, 'rotation'),
+            'revision': evaluation.revision,
         }
         Result(
             row,
             run.fraction,
             run.seed,
             digest,
-            [frame.name for frame in evaluation.frames],
+            frames.names,
             metres.tolist(),
             degrees.tolist(),
             figures,
+            verified_m,
+            verified_deg,
         ).save(self._path(name))
+
+
+def _over_all(errors: np.ndarray, which: np.ndarray, count: int) -> list[float | None]:
+    """Errors [n] of some frames, by their indices, as a list over all of them."""
+    found = dict(zip(which.tolist(), errors.tolist()))
+    return [found.get(index) for index in range(count)]
 
 
 def report(results: list[Result], training: PosedImages, test: PosedImages) -> str:
@@ -250,6 +310,13 @@ def make_parser(
         metavar='FILE',
         help='names of test frames on whose images each network is aligned afterwards '
         '(pmnet becomes PMNet_ud, dfnet DFNet_dm)',
+    )
+    add(
+        '--verification',
+        choices=('off', 'always'),
+        default='off',
+        help='always: verify each pose by landmarks, too, for columns of their own; results that '
+        'lack them are measured again, without training (default: %(default)s)',
     )
     add('--align-steps', type=number(int, 1), metavar='N', help="default: the recipe's epochs")
     return parser

