@@ -25,9 +25,7 @@ from posemap_ros.dataset import (
     write_transforms_json,
 )
 from posemap_ros.dataset.open_dataset import is_dataset
-from posemap_ros.dataset.transforms_json import METRIC
-from posemap_ros.extraction.sfm import SfmPoses, structure_from_motion
-from posemap_ros.support import commands
+from posemap_ros.extraction.sfm import SfmPoses, how_to_scale, structure_from_motion
 from posemap_ros.support.command_line import measured_distance, number, run_stage
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 from posemap_ros.support.progress import progress_bar
@@ -84,9 +82,8 @@ def main(argv: list[str] | None = None) -> int:
             write_dataset(folder, source, poses)
         print('\n'.join(poses.report))
         print(f'wrote {arguments.out}')
-        if poses.scale != METRIC:
-            again = ('--data', arguments.out, '--distance', 'FRAME', 'FRAME', 'METRES')
-            print(f'once a distance is known: {commands.stage("rescale_dataset", *again)}')
+        for line in how_to_scale(arguments.out, poses.scale):
+            print(line)
 
     return run_stage('sfm_poses', work, ValueError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from posemap_ros.dataset.calibration import write_calibration
 from posemap_ros.dataset.coverage import Coverage, measure_coverage
 from posemap_ros.dataset.mounts import Mounts
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.dataset.transforms_json import METRIC, write_transforms_json
+from posemap_ros.dataset.transforms_json import ARBITRARY, METRIC, write_transforms_json
 from posemap_ros.extraction.bag import Bag
 from posemap_ros.extraction.bag_frames import Frames, choose_frames, no_progress, write_frames
 from posemap_ros.extraction.bag_recording import BagOptions, Progress
+from posemap_ros.extraction.sfm import SfmPoses, how_to_scale, structure_from_motion
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 from posemap_ros.support.stopwatch import Stopwatch
-
-if TYPE_CHECKING:
-    from posemap_ros.extraction.sfm import SfmPoses
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def extract_bag(
                 write_calibration(folder / CALIBRATION, frames.camera)
                 return Extraction(frames, None)
             camera, poses, report = frames.camera, frames.poses, ()
-            mounts, mount, metric = choice.recording.mounts, '', True
+            mounts, mount, scale = choice.recording.mounts, '', METRIC
             source = {
                 'bag': Path(path).name,
                 'image_topic': choice.topics.image,
@@ -102,8 +100,7 @@ def extract_bag(
                 with stopwatch.section('structure from motion'):
                     found = _find_poses(frames, options, progress)
                 camera, poses, report = found.camera, found.T_world_cam, found.report
-                source['scale'] = found.scale
-                metric = found.scale == METRIC
+                source['scale'] = scale = found.scale
             else:
                 source['pose_topic'] = choice.topics.pose or '/tf'
                 source['world_frame'] = choice.recording.world_frame
@@ -123,9 +120,9 @@ def extract_bag(
     poses = np.stack([frame.T_world_cam for frame in posed])
     return Extraction(
         frames,
-        measure_coverage(poses, 'm' if metric else 'units'),
+        measure_coverage(poses, 'units' if scale == ARBITRARY else 'm'),
         unregistered=len(frames.paths) - len(posed),
-        report=tuple(report),
+        report=(*report, *how_to_scale(out, scale)),
         mount=mount,
     )
 
@@ -141,8 +138,6 @@ def _test_mounts(dataset: PosedImages, mounts: Mounts, progress: Progress) -> st
 
 
 def _find_poses(frames: Frames, options: BagOptions, progress: Progress) -> SfmPoses:
-    from posemap_ros.extraction.sfm import structure_from_motion  # COLMAP takes a while to load
-
     known = frames.poses
     return structure_from_motion(
         frames.paths,

@@ -22,6 +22,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.dataset.colmap import camera_from_colmap
 from posemap_ros.dataset.errors import DatasetError, some
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
+from posemap_ros.dataset.transforms_json import ARBITRARY
 from posemap_ros.extraction.bag_frames import no_progress
 from posemap_ros.extraction.bag_recording import Progress
 from posemap_ros.extraction.world_alignment import Scale, WorldAlignment, align_world
@@ -124,6 +125,15 @@ def structure_from_motion(
     )
 
 
+def how_to_scale(folder: Path, scale: Scale) -> Iterator[str]:
+    """What to do about a dataset of arbitrary scale, in a line."""
+    if scale == ARBITRARY:
+        distance = ('--distance', 'FRAME', 'FRAME', 'METRES')
+        yield 'once a distance is known: ' + commands.stage(
+            'rescale_dataset', '--data', folder, *distance
+        )
+
+
 def _extract(
     pycolmap,
     database: Path,
@@ -183,11 +193,10 @@ def _pairs(paths: Sequence[Path], camera: Camera) -> list[tuple[int, int]]:
 
     count = len(paths)
     pairs = {(i, i + step) for step in _NEIGHBOURS for i in range(count - step)}
-    frames = tuple(PosedFrame(f'{i}', path, np.eye(4)) for i, path in enumerate(paths))
+    frames = tuple(PosedFrame(f'{i}', path) for i, path in enumerate(paths))
     small = camera.undistorted().resized(
         round(camera.width * _BACKBONE_HEIGHT / camera.height), _BACKBONE_HEIGHT
     )
-    # The poses are placeholders that retrieval does not look at.
     dataset = PosedImages(paths[0].parent, camera, frames)
     pairs.update(similar_images(dataset, small, _BACKBONE, _ALIKE, _ALIKE_APART))
     return sorted(pairs)

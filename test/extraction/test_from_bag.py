@@ -1,5 +1,6 @@
 import json
 import struct
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +32,7 @@ from recordings import (
 )
 
 from posemap_ros.camera import Camera
-from posemap_ros.dataset import open_dataset
+from posemap_ros.dataset import open_dataset, open_images
 from posemap_ros.dataset.transforms_json import read_mounts
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.extraction.bag import BagError
@@ -132,6 +133,35 @@ def test_poses_of_the_base_and_a_tilted_camera_at_other_rates_and_times(tmp_path
     # The offset matters: a nearest-neighbour answer would not do.
     off = np.stack([true_pose(t - 0.01) @ BASE_TO_LINK @ LINK_TO_OPTICAL for t in times])
     assert translation_error_m(dataset.poses, off).min() > 2e-3
+
+
+def test_where_nobody_needs_poses_there_are_images_and_their_camera(tmp_path):
+    """From a bag without any, and from one whose poses are not looked at."""
+    options = BagOptions(pose_source='none', selection=replace(ALL, min_image_motion=0.0))
+    extraction = extract(tmp_path, drive(n=6, with_poses=False), options)
+    found = open_images(tmp_path / 'out')
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['camera.yaml', 'images']
+    assert not found.is_posed and found.camera == Camera(WIDTH, HEIGHT, 50, 50, 32, 24)
+    assert found.frames[0].path.read_bytes() == jpeg(picture(0))
+    assert extraction.coverage is None and 'no poses' in str(extraction)
+    again = extract_bag(tmp_path / 'drive', tmp_path / 'again', options)
+    assert len(again.frames.paths) == len(found)
+
+
+def test_a_bag_without_poses_names_the_way_out(tmp_path):
+    refused(tmp_path, drive(n=2, with_poses=False), 'extract_bag .*drive --out .* --poses sfm')
+
+
+def test_the_test_of_the_mounts_shows_how_far_it_is(tmp_path):
+    shown = []
+
+    @contextmanager
+    def progress(items, what, total):
+        shown.append(what)
+        yield items
+
+    extract(tmp_path, [*drive(n=6), static_tf()], progress=progress)
+    assert 'matching images' in shown
 
 
 def test_the_frames_that_the_poses_may_be_of_are_kept_with_them(tmp_path):
