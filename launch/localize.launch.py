@@ -5,6 +5,8 @@ lists the arguments. Arguments for parameters are empty by default, which leaves
 parameter file.
 """
 
+import tempfile
+from pathlib import Path
 from posixpath import dirname, join
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -79,6 +81,17 @@ def generate_launch_description() -> LaunchDescription:
                 choices=['true', 'false', 'True', 'False'],
                 description='Start RViz as well.',
             ),
+            DeclareLaunchArgument(
+                'use_view',
+                default_value='false',
+                choices=['true', 'false', 'True', 'False'],
+                description='Start the live view as well, which needs the Rerun SDK.',
+            ),
+            DeclareLaunchArgument(
+                'view_to',
+                default_value='browser',
+                description='Where it is shown: browser, screen or FILE.rrd.',
+            ),
             GroupAction(
                 [
                     SetParameter('use_sim_time', LaunchConfiguration('use_sim_time')),
@@ -88,16 +101,23 @@ def generate_launch_description() -> LaunchDescription:
                         condition=IfCondition(LaunchConfiguration('use_rviz')),
                     ),
                     OpaqueFunction(function=_localizer),
+                    OpaqueFunction(
+                        function=_rviz, condition=IfCondition(LaunchConfiguration('use_rviz'))
+                    ),
                     Node(
-                        package='rviz2',
-                        executable='rviz2',
+                        package='posemap_ros',
+                        executable='view',
+                        name='posemap_view',
                         namespace=LaunchConfiguration('namespace'),
-                        arguments=['-d', PathJoinSubstitution([share, 'config', 'localize.rviz'])],
-                        remappings=[
-                            ('image', LaunchConfiguration('image_topic')),
-                            *_TF_REMAPPINGS,
+                        arguments=[
+                            '--node',
+                            [LaunchConfiguration('namespace'), '/posemap'],
+                            '--to',
+                            LaunchConfiguration('view_to'),
                         ],
-                        condition=IfCondition(LaunchConfiguration('use_rviz')),
+                        remappings=_TF_REMAPPINGS,
+                        output='screen',
+                        condition=IfCondition(LaunchConfiguration('use_view')),
                     ),
                 ]
             ),
@@ -116,14 +136,44 @@ def _check_rviz(context: LaunchContext) -> None:
         ) from None
 
 
+def _image_topic(context: LaunchContext) -> tuple[str, str]:
+    """The topic of the images without its transport, and the transport, or ''."""
+    transport = LaunchConfiguration('image_transport').perform(context)
+    topic = LaunchConfiguration('image_topic').perform(context)
+    # A topic that is compressed by its name is what users copy from `ros2 topic list`.
+    if topic.endswith('/compressed'):
+        return topic.removesuffix('/compressed'), transport or 'compressed'
+    return topic, transport
+
+
+def _rviz(context: LaunchContext) -> list[Node]:
+    """RViz, which knows the transport of images by how the topic in its configuration ends."""
+    topic, transport = _image_topic(context)
+    share = FindPackageShare('posemap_ros').perform(context)
+    config = Path(share) / 'config' / 'localize.rviz'
+    if transport == 'compressed':
+        text = config.read_text().replace('Value: image\n', 'Value: image/compressed\n')
+        config = Path(tempfile.mkdtemp(prefix='posemap_rviz_')) / config.name
+        config.write_text(text)
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=LaunchConfiguration('namespace'),
+            arguments=['-d', str(config)],
+            remappings=[
+                ('image', topic),
+                ('image/compressed', f'{topic}/compressed'),
+                *_TF_REMAPPINGS,
+            ],
+        )
+    ]
+
+
 def _localizer(context: LaunchContext) -> list[Node]:
     """The node, with the parameters that were given as arguments."""
     given = {name: LaunchConfiguration(name).perform(context) for name in _PARAMETERS}
-    image_topic = LaunchConfiguration('image_topic').perform(context)
-    # A topic that is compressed by its name is what users copy from `ros2 topic list`.
-    plain_topic = image_topic.removesuffix('/compressed')
-    if plain_topic != image_topic:
-        given['image_transport'] = given['image_transport'] or 'compressed'
+    plain_topic, given['image_transport'] = _image_topic(context)
     camera_info_topic = LaunchConfiguration('camera_info_topic').perform(context)
     return [
         Node(

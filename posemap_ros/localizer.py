@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from posemap_ros.camera import Camera, ImageAdapter
 from posemap_ros.environment import Environment, InvalidEnvironment
 from posemap_ros.inference.runtime import Infer, choose_runtime
 from posemap_ros.inference.solve import PoseSolver
-from posemap_ros.nerf_p.nerf_p import NeRFP
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.pose_covariance import HasPoseCovariance
-from posemap_ros.pseudo_colour import PseudoColour
 from posemap_ros.support.device import choose_device
 
 # No pose is surer than this, whatever the network says: half a centimetre and a quarter of a
@@ -73,7 +69,6 @@ class Localizer:
         self.device = choose_device(device)
         self._runtime = choose_runtime(self.device, threads)
         self._loaded = self._load(Path(environment), revision)
-        self._nerf: NeRFP | None = None
         self._adapters: dict[Camera, ImageAdapter] = {}
 
     @property
@@ -142,22 +137,6 @@ class Localizer:
         sigma = np.clip(sigma, (MIN_SIGMA_M, MIN_SIGMA_RAD), (MAX_SIGMA_M, MAX_SIGMA_RAD))
         covariance = np.diag(np.repeat(sigma**2, 3))
         return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start), descriptor)
-
-    def posemap_image(self, T_map_cam: np.ndarray) -> np.ndarray:
-        """A picture, uint8 RGB at the network camera's size, of the PoseMap rendered at a pose [4,
-        4].
-
-        Each cell has the `PseudoColour` of its 256 channels. The first call loads NeRF-P.
-        """
-        if self._nerf is None:
-            self._nerf = self.environment.load_nerf_p(self.device)
-        camera = self.network_camera
-        with torch.inference_mode():
-            pose = torch.as_tensor(T_map_cam, dtype=torch.float32, device=self.device)
-            features = self._nerf.posemap(pose[None], camera).features[0]
-            colours = PseudoColour(features)(features)
-        size = (camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE)
-        return colours.reshape(*size, 3).repeat(POSEMAP_STRIDE, 0).repeat(POSEMAP_STRIDE, 1)
 
     def _load(self, path: Path, revision: int | None) -> _Loaded:
         environment = Environment.load(path, revision)

@@ -13,6 +13,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedFrame
 from posemap_ros.dataset.transforms_json import write_transforms_json
 from posemap_ros.environment import make_aprnet, make_nerf_p, write_environment
+from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import recipe_from_dict
 
@@ -95,3 +96,34 @@ def make_tiny_environment(folder: Path) -> Path:
     nerf = make_nerf_p(scene, RECIPE.nerf_p)
     write_environment(folder, CAMERA, net, nerf, RECIPE, (1.0, 1.0), {}, git_revision='test')
     return folder
+
+
+def tiny_landmarks(half_side_m: float = 3.0) -> LandmarkMap:
+    """Landmarks on the painted cube's walls, each where a photo of the circle has its middle or
+    one of eight pixels around it. Their descriptors mean nothing.
+    """
+    poses = circle_of_poses(12)
+    pixels = np.stack(np.meshgrid((0.2, 0.5, 0.8), (0.2, 0.5, 0.8)), axis=-1).reshape(-1, 2)
+    along = (pixels * (CAMERA.width, CAMERA.height) - (CAMERA.cx, CAMERA.cy)) / CAMERA.fx
+    rays = np.concatenate([along, np.ones((len(along), 1))], axis=1)
+    points = []
+    for T in poses:
+        directions = rays @ T[:3, :3].T
+        with np.errstate(divide='ignore', invalid='ignore'):
+            walls = (np.sign(directions) * half_side_m - T[:3, 3]) / directions
+        depths = walls.min(-1, where=walls > 0, initial=np.inf)
+        points.append(T[:3, 3] + depths[:, None] * directions)
+    points = np.concatenate(points).astype(np.float32)
+    generator = np.random.default_rng(0)
+    return LandmarkMap(
+        points,
+        generator.uniform(0.01, 0.05, len(points)).astype(np.float32),
+        generator.integers(0, 256, (len(points), 128), np.uint8),
+        poses,
+        np.zeros((len(poses), 0), np.float16),
+        np.arange(0, len(points) + 1, len(rays)),
+        np.arange(len(points), dtype=np.int32),
+        points,
+        CAMERA,
+        'sift',
+    )

@@ -131,7 +131,7 @@ class Localization:
         self.received, self.accepted, self.verified = Rate(), Rate(), Rate()
         self.estimate: Estimate | None = None
         self.verification: Verification | None = None
-        self.latest: Sighting | None = None
+        self.latest: tuple[Sighting, Fix] | None = None  # of the last pose that was published
         self.input_problem = self.rejection = self.source = ''
 
     # ---- one image after the other
@@ -238,7 +238,7 @@ class Localization:
     def _accept(self, fix: Fix, sighting: Sighting) -> None:
         self.accepted.tick()
         self._last_accepted = self._clock.now()
-        self.latest = sighting
+        self.latest = (sighting, fix)
         self._output.publish_accepted(fix, sighting.header.stamp, self._p.path_spacing)
         self._broadcast.follow(
             fix.T_map_base, fix.T_odom_base, sighting.camera_frame, sighting.stamp

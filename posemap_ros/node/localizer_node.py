@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
@@ -25,7 +24,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from posemap_ros.localizer import Localizer
-from posemap_ros.node import diagnostics, messages
+from posemap_ros.map_view.place import Place
+from posemap_ros.node import diagnostics
 from posemap_ros.node.broadcast import Broadcast
 from posemap_ros.node.floor import Planar
 from posemap_ros.node.frame_buffer import FrameBuffer
@@ -36,11 +36,12 @@ from posemap_ros.node.localization import (
     load_planar,
     load_verifier,
 )
+from posemap_ros.node.map_output import MapOutput
 from posemap_ros.node.parameters import Parameters
+from posemap_ros.node.picture_output import PictureOutput
 from posemap_ros.node.pose_output import PoseOutput
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.services import WeightServices
-from posemap_ros.node.sighting import Sighting
 from posemap_ros.node.tf import TfReader
 from posemap_ros.node.worker import Worker
 from posemap_ros.support.printable import printable
@@ -65,6 +66,7 @@ class LocalizerNode(LifecycleNode):
         self._localizer: Localizer | None = None
         self._verifier: Verifier | None = None
         self._planar: Planar | None = None
+        self._place: Place | None = None
         self._active = ExitStack()  # what leaves the topics again
 
     # ---- lifecycle
@@ -82,6 +84,7 @@ class LocalizerNode(LifecycleNode):
             )
             self._verifier = load_verifier(localizer, p)
             self._planar = load_planar(localizer, p)
+            self._place = Place.of(localizer.environment)
         except Exception as error:  # rclpy would keep it to itself; each names file or device
             self.get_logger().fatal(str(error))
             return TransitionCallbackReturn.FAILURE
@@ -115,7 +118,7 @@ class LocalizerNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory."""
-        self._localizer = self._verifier = self._planar = None
+        self._localizer = self._verifier = self._planar = self._place = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -126,7 +129,7 @@ class LocalizerNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Be as before it was configured."""
         self.stop()
-        self._localizer = self._verifier = self._planar = None
+        self._localizer = self._verifier = self._planar = self._place = None
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> None:
@@ -158,6 +161,7 @@ class LocalizerNode(LifecycleNode):
         )
         leave.callback(self._weights.close)
         self._join_workers(leave)
+        self._join_picture(leave)
         self._join_inputs(leave)
         self._join_timers(leave)
         self.get_logger().info(f'ready: waiting for images on {self._image_topic}')
@@ -165,10 +169,10 @@ class LocalizerNode(LifecycleNode):
     def _join_outputs(self, leave: ExitStack) -> None:
         p = self.parameters
         self._output = PoseOutput(self, p.map_frame, p.path_length)
-        self._posemap_image = self.create_publisher(Image, '~/posemap_image', 1)
+        place = MapOutput(self, p.map_frame, self._place)
         # The one name that every robot's diagnostics have, in whatever namespace.
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        for publisher in (*self._output.publishers, self._posemap_image, self._diagnostics):
+        for publisher in (*self._output.publishers, *place.publishers, self._diagnostics):
             leave.callback(self.destroy_publisher, publisher)
 
     def _join_tf(self, leave: ExitStack) -> TfReader:
@@ -187,12 +191,18 @@ class LocalizerNode(LifecycleNode):
         on_error = self.report
         self._images = Worker('localize', self._localization.handle, on_error)
         leave.callback(self._images.stop)
-        self._pictures = Worker('picture', self._render_posemap_image, on_error)
-        leave.callback(self._pictures.stop)
         if self._localization.verifying:
             verify = Worker('verify', self._localization.verify, on_error, VERIFYING_NICENESS)
             leave.callback(verify.stop)
             self._localization.verify_with(verify.offer)
+
+    def _join_picture(self, leave: ExitStack) -> None:
+        rate = self.parameters.posemap_rate
+        self._picture = PictureOutput(
+            self, self._localization, self._place, rate, self.report
+        )
+        leave.callback(self.destroy_publisher, self._picture.publisher)
+        leave.callback(self._picture.close)
 
     def _join_inputs(self, leave: ExitStack) -> None:
         compressed = self.parameters.image_transport == 'compressed'
@@ -215,7 +225,7 @@ class LocalizerNode(LifecycleNode):
         timers = [
             self.create_timer(1.0, self._publish_diagnostics, clock=steady),
             self.create_timer(0.5, self._output.publish_path, clock=steady),
-            self.create_timer(1 / p.posemap_rate, self._offer_picture, clock=steady),
+            self.create_timer(1 / p.posemap_rate, self._picture.offer, clock=steady),
         ]
         if TfMode(p.tf_mode) is TfMode.MAP_TO_ODOM:
             # On ROS time: while simulated time stands still, so does TF.
@@ -242,21 +252,6 @@ class LocalizerNode(LifecycleNode):
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         self._localization.start_anew(f'time went back by {-jump.delta.nanoseconds * 1e-9:.1f} s')
-
-    def _offer_picture(self) -> None:
-        sighting = self._localization.latest
-        if sighting is not None and self._posemap_image.get_subscription_count():
-            self._pictures.offer(sighting)
-
-    def _render_posemap_image(self, sighting: Sighting | None) -> None:
-        left = sighting.prepared
-        height, width = left.shape[:2]
-        right = cv2.resize(
-            self._localizer.posemap_image(sighting.estimate.T_map_cam),
-            (width, height),
-            interpolation=cv2.INTER_NEAREST,
-        )
-        self._posemap_image.publish(messages.rgb_image(np.hstack([left, right]), sighting.header))
 
     def _publish_diagnostics(self) -> None:
         localization, state = self._localization, self._localization.state()

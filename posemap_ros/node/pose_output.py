@@ -19,7 +19,7 @@ from posemap_ros.node.fix import Fix
 from posemap_ros.node.state import State
 
 # Whoever comes late (RViz, a restarted planner) gets the last pose at once.
-_LATCHED_QOS = QoSProfile(
+LATCHED_QOS = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
@@ -33,12 +33,12 @@ class PoseOutput:
 
     def __init__(self, node: Node, frame: str, path_length: int) -> None:
         self._frame = frame
-        self._pose = node.create_publisher(PoseStamped, '~/pose', _LATCHED_QOS)
+        self._pose = node.create_publisher(PoseStamped, '~/pose', LATCHED_QOS)
         self._pose_with_covariance = node.create_publisher(
-            PoseWithCovarianceStamped, '~/pose_with_covariance', _LATCHED_QOS
+            PoseWithCovarianceStamped, '~/pose_with_covariance', LATCHED_QOS
         )
-        self._path_publisher = node.create_publisher(Path, '~/path', _LATCHED_QOS)
-        self._state_publisher = node.create_publisher(String, '~/state', _LATCHED_QOS)
+        self._path_publisher = node.create_publisher(Path, '~/path', LATCHED_QOS)
+        self._state_publisher = node.create_publisher(String, '~/state', LATCHED_QOS)
         self._state: State | None = None
         self._last: tuple[int, float] | None = None
         self._lock = threading.Lock()

@@ -56,7 +56,7 @@ def test_shows_its_arguments():
         timeout=PATIENCE_SECONDS,
         check=True,
     ).stdout
-    for argument in ('environment', 'image_topic', 'use_sim_time', 'namespace', 'tf_mode'):
+    for argument in ('environment', 'image_topic', 'namespace', 'tf_mode', 'use_view'):
         assert f"'{argument}':" in shown
 
 

@@ -111,9 +111,11 @@ def test_path_and_posemap_image(node, robot, localizer, next_view):
     )
     assert max(len(p.poses) for p in robot.paths) == 3
     picture = robot.posemap_images[-1]
+    # The camera's image, the map's view and the PoseMap, under their names and above a caption.
     size = localizer.network_camera
-    assert (picture.width, picture.height) == (2 * size.width, size.height)
-    assert picture.encoding == 'rgb8'
+    assert picture.width == 3 * round(240 * size.width / size.height)
+    assert 240 < picture.height < 300
+    assert picture.encoding == 'rgb8' and len(picture.data) == picture.height * picture.step
 
 
 def test_rejected_fixes_have_a_huge_covariance_and_no_pose(node, robot, views):

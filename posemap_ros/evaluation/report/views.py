@@ -13,18 +13,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from posemap_ros.aprnet.network import APRNet
-from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedImages
 from posemap_ros.evaluation.errors import Evaluation
 from posemap_ros.localizer import Localizer
-from posemap_ros.nerf_p.exposure import luma_histogram
-from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.map_view.rendering import fine_posemap, render_photo
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
 from posemap_ros.pseudo_colour import PseudoColour
 
 _HEIGHT = 240  # pixels of images and renders
 # The network's PoseMap has a cell every 16 pixels; pictures of it have one every two.
-_POSEMAP_CELLS_PER_CELL = POSEMAP_STRIDE // 2
+_FINENESS = POSEMAP_STRIDE // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +53,11 @@ def view_frames(
         pose = torch.as_tensor(
             evaluation.estimates[index].T_map_cam, dtype=torch.float32, device=device
         )
-        histogram = luma_histogram(image[None])[0]
-        render = (255.0 * nerf.render_view(pose, camera, histogram).rgb).round().to(torch.uint8)
+        render = render_photo(nerf, pose, camera, image)
         images.append(image.cpu().numpy())
         renders.append(render.cpu().numpy())
         features.append(_image_features(net, torch.stack([image, render])))
-        posemaps.append(_fine_posemap(nerf, pose, network))
+        posemaps.append(fine_posemap(nerf, pose, network, _FINENESS))
     features, posemaps = torch.stack(features), torch.stack(posemaps)
     feature_colours = PseudoColour(features.flatten(0, -2))(features)
     posemap_colours = PseudoColour(posemaps.flatten(0, -2))(posemaps)
@@ -78,14 +75,3 @@ def _image_features(net: APRNet, images: Tensor) -> Tensor:
     size = (net.camera.height, net.camera.width)
     pixels = F.interpolate(images.permute(0, 3, 1, 2) / 255.0, size, mode='area')
     return net.adapters[0](net.backbone.first_tap(pixels)).permute(0, 2, 3, 1)
-
-
-def _fine_posemap(nerf: NeRFP, pose: Tensor, network: Camera) -> Tensor:
-    """The PoseMap at a pose [4, 4] on a finer grid than the network's: [h, w, C]."""
-    camera = network.resized(
-        network.width * _POSEMAP_CELLS_PER_CELL, network.height * _POSEMAP_CELLS_PER_CELL
-    )
-    rows, columns = camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE
-    cells = torch.arange(rows * columns, device=pose.device)
-    parts = [nerf.posemap(pose[None], camera, part).features[0] for part in cells.split(4096)]
-    return torch.cat(parts).reshape(rows, columns, -1)
