@@ -6,6 +6,8 @@ PYTHON ?= python3
 RUN := tools/with_ros
 # One stamp for each ROS 2 that .venv can stand on, so that sourcing another one makes it anew.
 READY := .venv/ready-$(if $(AMENT_PREFIX_PATH),$(ROS_DISTRO),wheels)
+# What the live view needs is installed where it is asked for: 70 MB that a robot can do without.
+VIEW := .venv/ready-view
 # What decides the contents of .venv. The package itself is linked into it, so its files are not among these.
 INGREDIENTS := setup.py tools/bootstrap.py test/ros_support/install.py $(wildcard requirements/*.txt)
 
@@ -23,10 +25,15 @@ $(READY): $(INGREDIENTS)
 	@$(PYTHON) tools/bootstrap.py
 	@touch $@
 
-demo: $(READY)  ## Localize a recorded drive over ROS 2, refine, localize again (build/demo/)
+$(VIEW): $(READY)
+	@.venv/bin/python -m pip install -q -r requirements/view.txt -c requirements/constraints.txt \
+		|| { echo 'setup: pip could not install what the live view needs (its own words are above).'; exit 1; }
+	@touch $@
+
+demo: $(READY) $(if $(findstring --view,$(ARGS)),$(VIEW))  ## Localize a recorded drive over ROS 2, refine, localize again (build/demo/)
 	@$(RUN) python -m demo.run_demo $(ARGS)
 
-test: $(READY)  ## Run the tests; ARGS are passed on to pytest
+test: $(READY) $(VIEW)  ## Run the tests; ARGS are passed on to pytest
 	@$(RUN) python -m pytest $(ARGS)
 
 readme: $(READY)  ## Run the commands of README.md as they stand there, on the demo's bag; some minutes

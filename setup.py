@@ -53,6 +53,7 @@ setup(
             f'refine = {package}.node.call_service:refine',
             f'reset = {package}.node.call_service:reset',
             f'seed_amcl = {package}.node.seed_amcl:main',
+            f'view = {package}.live_view.view:main',
             f'extract_bag = {package}.training.extract_bag:main',
             f'convert_dataset = {package}.training.convert_dataset:main',
             f'split_dataset = {package}.training.split_dataset:main',

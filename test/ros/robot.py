@@ -72,7 +72,7 @@ class NodeProcess:
     ) -> None:
         config = Path(__file__).parents[2] / 'config' / 'localize.yaml'
         command = [
-            _executable(),
+            executable('localize'),
             '--ros-args',
             '-r',
             f'__node:={name}',
@@ -381,15 +381,15 @@ def frames_kept(robot: Robot, name: str = 'refine') -> int:
     return 0 if status is None else int({v.key: v.value for v in status.values}['frames kept'])
 
 
-def _executable() -> str:
-    """`localize`, as installed by pip beside Python, or by colcon in lib/posemap_ros."""
-    beside = Path(sys.executable).with_name('localize')
+def executable(name: str) -> str:
+    """One of ours, as installed by pip beside Python, or by colcon in lib/posemap_ros."""
+    beside = Path(sys.executable).with_name(name)
     if beside.exists():
         return str(beside)
     prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
     for prefix in prefixes:
-        if (installed := prefix / 'lib' / 'posemap_ros' / 'localize').exists():
+        if (installed := prefix / 'lib' / 'posemap_ros' / name).exists():
             return str(installed)
-    found = shutil.which('localize')
-    assert found, 'the executable localize is not installed: run make, or source the workspace'
+    found = shutil.which(name)
+    assert found, f'the executable {name} is not installed: run make, or source the workspace'
     return found
