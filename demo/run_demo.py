@@ -3,8 +3,9 @@ cover the camera, and carry the robot off.
 
 Three processes talk over ROS 2: a player publishes demo/bags/later at the bag's rate, the
 installed node localizes with the environment that was trained on demo/bags/mapping, and this one
-compares its poses with the truth. Results go to build/demo: summary.json, trajectory.png and
-node.log. The exit code is 1, with a sentence, where the node does not do what it should.
+compares its poses with the truth. Results go to build/demo: summary.json, trajectory.png,
+views.jpg and node.log. The exit code is 1, with a sentence, where the node does not do what it
+should.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+from demo.live_view import LiveView
 from demo.lost_and_found import complaints, episodes
 from demo.plot import plot_trajectory
 from demo.processes import stop
 from demo.viewer import Play, Viewer, summary
+from demo.views import draw_views
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90.0  # for the node to load its network on a slow machine
@@ -231,7 +234,8 @@ def run(bag: Path, environment: Path, out: Path, refine_seconds: float) -> None:
     (out / 'summary.json').write_text(json.dumps(result, indent=2) + '\n')
     mount = demo.viewer.T_base_optical
     plot_trajectory(out / 'trajectory.png', before, after, mount)
-    print(f'\n{out / "summary.json"}\n{out / "trajectory.png"}')
+    draw_views(out / 'views.jpg', bag, environment, after.fixes, min(after.sent), mount)
+    print('', *(out / name for name in ('summary.json', 'trajectory.png', 'views.jpg')), sep='\n')
     if wrong := [sentence for episode in third for sentence in complaints(episode)]:
         raise Failed('; '.join(wrong))
 
@@ -242,6 +246,8 @@ def main() -> None:
     parser.add_argument('--environment', type=Path, default=ROOT / 'demo' / 'environment')
     parser.add_argument('--out', type=Path, default=ROOT / 'build' / 'demo')
     parser.add_argument('--refine-seconds', type=float, default=120.0, help='time to train for')
+    parser.add_argument('--view', nargs='?', const='browser', metavar='WHERE',
+                        help='show it live: browser (default), screen, or a file FILE.rrd')
     arguments = parser.parse_args()
     for name, folder in (('bag', arguments.bag), ('environment', arguments.environment)):
         if not folder.is_dir():
@@ -252,14 +258,21 @@ def main() -> None:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    view = None
     try:
+        if arguments.view:
+            view = LiveView(arguments.view, arguments.out / 'view.log')
         run(arguments.bag, arguments.environment, arguments.out, arguments.refine_seconds)
+        if view is not None:
+            view.linger()
     except Failed as error:
         raise SystemExit(f'demo: {error}') from None
     except KeyboardInterrupt:
         print('\nstopped')
         sys.exit(130)
     finally:
+        if view is not None:
+            view.stop()
         rclpy.try_shutdown()
 
 
