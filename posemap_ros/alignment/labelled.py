@@ -75,7 +75,7 @@ class LabelledAligner:
         self.learned = learned
         self._nerf, self._generator = nerf, generator
         self._recipe = labelled = recipe.alignment.labelled
-        self._jitter = recipe.aprnet.brightness_jitter
+        self._jitter = recipe.aprnet.brightness_jitter, recipe.aprnet.light_jitter
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         self.net.head.requires_grad_(True)
         self._supervise = Supervision(nerf, net.camera, recipe.aprnet)
@@ -120,11 +120,11 @@ class LabelledAligner:
         device = next(self.net.parameters()).device
         copies = []
         for look in (views, *other_looks):
-            for jitter in (0.0, *[self._jitter] * (_JITTERED - 1)):
+            for jitter in ((0.0, 0.0), *[self._jitter] * (_JITTERED - 1)):
                 parts = []
                 for images in look.images.split(_IMAGES_AT_ONCE):
                     inputs = network_input(images.to(device), self.net.camera)
-                    gains = random_gains(len(inputs), jitter, self._generator)
+                    gains = random_gains(len(inputs), *jitter, self._generator)
                     inputs = brighten(inputs, gains)
                     parts.append(self.net.backbone(inputs)[1].half())
                 copies.append(torch.cat(parts))

@@ -100,6 +100,6 @@ def test_steps_back_as_a_session_too_but_never_takes_others_of_its_session_along
     ).stdout
     before, after = (line.strip() for line in said.strip().splitlines())
     if own_session:
-        assert after.endswith(' nice 19') and not before.endswith(' nice 19')
+        assert after.endswith(' nice 5') and not before.endswith(' nice 5')
     else:
         assert after == before
