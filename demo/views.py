@@ -37,8 +37,8 @@ def draw_views(path: Path, bag: Path, environment: Path, fixes: list[Fix], first
         posemap = renderer.posemap(T_map_cam, FINENESS)
         rows.append(side_by_side({
             'camera': photo,
-            'map, from where the robot believes to be': renderer.view(T_map_cam, photo, HEIGHT),
-            'PoseMap there': cv2.resize(posemap, size),
+            'map at the estimate': renderer.view(T_map_cam, photo, HEIGHT),
+            'PoseMap at the estimate': cv2.resize(posemap, size),
         }))
     grid = np.vstack([np.hstack(rows[k:k + COLUMNS]) for k in range(0, COUNT, COLUMNS)])
     cv2.imwrite(str(path), grid[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
