@@ -36,6 +36,15 @@ def test_two_robots_keep_to_themselves(start_node, views):
             T_map_odom = messages.matrix(robot.transforms[-1].transform)
             expected = matrix(robot.poses[-1].pose) @ np.linalg.inv(T_odom_base)
             np.testing.assert_allclose(T_map_odom, expected, atol=0.05)
-        topics = dict(a.node.get_topic_names_and_types())
-        assert '/robot1/posemap/pose' in topics and '/robot2/tf' in topics
-        assert '/tf' not in topics and '/posemap/pose' not in topics
+        for name, robot in zip(NAMES, robots):
+            # Asked of the node itself: the domain still knows topics of nodes that are gone.
+            topics = {
+                topic
+                for of_node in (
+                    robot.node.get_publisher_names_and_types_by_node,
+                    robot.node.get_subscriber_names_and_types_by_node,
+                )
+                for topic, _ in of_node('posemap', f'/{name}')
+            }
+            assert {f'/{name}/tf', f'/{name}/posemap/pose', f'/{name}/image'} <= topics
+            assert not topics & {'/tf', '/tf_static', '/posemap/pose', '/image', '/camera_info'}

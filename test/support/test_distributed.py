@@ -112,4 +112,4 @@ def test_an_environment_is_built_by_two_processes(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('environment in') == 1  # one of them talks
-    assert Environment.load(out).figures['training_frames'] == 26
+    assert Environment.load(out).figures['training_frames'] == 30
