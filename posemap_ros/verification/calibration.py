@@ -110,6 +110,14 @@ def fit_spread(errors: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]:
         inside = errors <= radius * spreads
         for part in (hard, ~hard):
             if part.any():
-                miss += part.mean() * (inside[..., part].mean(axis=-1) - share) ** 2
+                wanted = _share_to_hold(share, int(part.sum()))
+                miss += part.mean() * (inside[..., part].mean(axis=-1) - wanted) ** 2
     stretch, floor = np.unravel_index(np.argmin(miss), miss.shape)
     return float(stretches[stretch, 0, 0]), float(floors[0, floor, 0])
+
+
+def _share_to_hold(share: float, count: int) -> float:
+    """What share of so many images must lie inside a region for the next one to do so with a
+    probability of ``share`` (split conformal prediction).
+    """
+    return min(1.0, (count + 1) * share / count)
