@@ -36,10 +36,10 @@ demo: $(READY) $(if $(findstring --view,$(ARGS)),$(VIEW))  ## Localize a recorde
 test: $(READY) $(VIEW)  ## Run the tests; ARGS are passed on to pytest
 	@$(RUN) python -m pytest $(ARGS)
 
-readme: $(READY)  ## Run the commands of README.md as they stand there, on the demo's bag; some minutes
+readme: $(READY) $(VIEW)  ## Run the commands of README.md as they stand there, on the demo's bag; some minutes
 	@$(RUN) python -m tools.run_readme $(ARGS)
 
-soak: $(READY)  ## Run the fault tests as often as it takes to trust them: some hours
+soak: $(READY) $(VIEW)  ## Run the fault tests as often as it takes to trust them: some hours
 	@POSEMAP_SOAK=1 $(RUN) python -m pytest test/ros $(ARGS)
 
 bench: $(READY)  ## How fast the node is over DDS, against a plain one: alone, under load, while refining

@@ -28,6 +28,9 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 _BLOCKS, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 20, 1 / 14, 4
 _WRONG_M, _WRONG_DEG = 0.25, 10.0
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
+# How much a sighting says about its distance beside its direction, where rays cross at a degree's
+# angle or more: next to nothing.
+_ALONG = 1e-4
 _FEWEST = 20  # photos, with fewer of which nothing can be said
 _NOTHING = Calibration(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 
@@ -141,16 +144,60 @@ def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]
 
 
 def _without(landmarks: LandmarkMap, block: range) -> LandmarkMap:
-    """The map without some photos and what only they see."""
+    """The map as if some photos had never been taken: without what only they see, and with the
+    other landmarks where the photos that are left place them. Otherwise they would agree with what
+    the poses of those photos are off by.
+    """
     counts = np.diff(landmarks.photo_offsets)
     kept = np.ones(len(counts), bool)
     kept[block.start : block.stop] = False
     sightings = np.repeat(kept, counts)
+    origins = np.repeat(landmarks.T_world_cam[:, :3, 3], counts, axis=0)[sightings]
     return replace(
         landmarks,
+        points=_placed_again(
+            landmarks.points,
+            np.unique(landmarks.seen[~sightings]),
+            landmarks.seen[sightings],
+            origins,
+            landmarks.seen_points[sightings],
+        ),
         T_world_cam=landmarks.T_world_cam[kept],
         looks=landmarks.looks[kept],
         photo_offsets=np.concatenate([[0], np.cumsum(counts[kept])]),
         seen=landmarks.seen[sightings],
         seen_points=landmarks.seen_points[sightings],
     )
+
+
+def _placed_again(
+    points: np.ndarray,
+    moved: np.ndarray,
+    seen: np.ndarray,
+    origins: np.ndarray,
+    seen_points: np.ndarray,
+) -> np.ndarray:
+    """Points [n, 3]; those that ``moved`` names are where their rays are nearest to each other.
+
+    Args:
+        seen: [m] the point that is seen in each sighting.
+        origins: [m, 3] where from.
+        seen_points: [m, 3] where on its ray; where rays hardly cross, their mean.
+    """
+    number = np.full(len(points), -1)
+    number[moved] = np.arange(len(moved))
+    chosen = number[seen] >= 0
+    group, origins, ends = number[seen[chosen]], origins[chosen], seen_points[chosen]
+    way = ends.astype(np.float64) - origins
+    distance = np.maximum(np.linalg.norm(way, axis=1), 1e-6)
+    along = (way[:, :, None] * way[:, None, :]) / distance[:, None, None] ** 2
+    weight = (np.eye(3) - (1.0 - _ALONG) * along) / distance[:, None, None] ** 2
+    normal = np.zeros((len(moved), 3, 3))
+    wanted = np.zeros((len(moved), 3))
+    np.add.at(normal, group, weight)
+    np.add.at(wanted, group, np.einsum('mij,mj->mi', weight, ends))
+    placed = points.copy()
+    left = np.bincount(group, minlength=len(moved)) > 0
+    solved = np.linalg.solve(normal[left], wanted[left][..., None])[..., 0]
+    placed[moved[left]] = solved.astype(points.dtype)
+    return placed

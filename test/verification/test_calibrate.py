@@ -8,7 +8,7 @@ from mapped_room import look, map_room
 from textured_room import drive, write_room
 
 from posemap_ros.localizer import Estimate
-from posemap_ros.verification.calibrate import calibrate
+from posemap_ros.verification.calibrate import _placed_again, calibrate
 from posemap_ros.verification.calibration import Calibration
 
 
@@ -43,3 +43,18 @@ def test_without_the_photos_of_the_map_the_defaults_serve(room, tmp_path):
     landmarks, _ = room
     other = write_room(tmp_path / 'other', drive(30)[1::2])
     assert calibrate(landmarks, other, localizer_of(other)) == Calibration()
+
+
+def test_landmarks_are_placed_again_where_the_rays_that_are_left_cross():
+    truth = np.array([[0.5, 0.2, 3.0], [1.0, -1.0, 4.0], [0.0, 0.0, 2.0], [0.3, 0.3, 5.0]])
+    eyes = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.5]])
+    # The first by three eyes, the second by two, the third by none that is left, the last by one.
+    seen, eye = np.array([0, 0, 0, 1, 1, 3]), np.array([0, 1, 2, 0, 2, 1])
+    # What stands in the map is off, and so is how far along its ray each sighting says it is.
+    points = (truth + 0.1).astype(np.float32)
+    along = np.array([0.9, 1.05, 1.1, 1.02, 0.93, 1.0])
+    ends = eyes[eye] + along[:, None] * (truth[seen] - eyes[eye])
+    placed = _placed_again(points, np.array([0, 2, 3]), seen, eyes[eye], ends)
+    assert np.allclose(placed[0], truth[0], atol=1e-3)
+    assert np.array_equal(placed[1:3], points[1:3])  # not asked for; not seen
+    assert np.allclose(placed[3], ends[-1], atol=1e-5)
