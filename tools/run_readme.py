@@ -128,6 +128,7 @@ HOW: tuple[tuple[str, Callable[[Readme, Command], None] | Elsewhere | ByHand], .
         Elsewhere('test/support/test_distributed.py', 'torch.distributed.run'),
     ),
     ('tools/with_ros tensorboard ', lambda readme, command: readme.tensorboard(command)),
+    (r'tools/with_ros view\b', lambda readme, command: readme.view(command)),
     (r'tools/with_ros localize\b', lambda readme, command: readme.localize(command)),
     (r'tools/with_ros (refine|reset)\b', lambda readme, command: readme.service(command)),
     ('tools/with_ros python -m training', lambda readme, command: readme.show_help(command)),
@@ -207,6 +208,13 @@ class Readme:
     def tensorboard(self, command: Command) -> None:
         """Until it serves."""
         self._start(command, f'{command.text} --port 0', 'TensorBoard')[0].terminate()
+
+    def view(self, command: Command) -> None:
+        """Until it shows what comes; Ctrl-C ends it."""
+        process, log = self._start(command, command.text, 'view: ')
+        os.killpg(process.pid, signal.SIGINT)
+        if code := process.wait(NODE_SECONDS):
+            raise Failed(f'{command}: Ctrl-C ended it with exit code {code}; see {log}')
 
     def localize(self, command: Command) -> None:
         """While the bag plays, until there are poses; it runs on for what follows."""
