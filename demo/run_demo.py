@@ -56,7 +56,7 @@ class LocalizerProcess:
             'environment': environment,
             'image_transport': 'compressed',
             'refine_seconds': float(refine_seconds),
-            'refine_threads': os.cpu_count() or 1,  # no images come meanwhile
+            'refine_threads': len(os.sched_getaffinity(0)),  # no images come meanwhile
         }
         remappings = {'image/compressed': '/camera/image_raw/compressed',
                       'camera_info': '/camera/camera_info'}

@@ -152,6 +152,9 @@ def _environment_variables(threads: int) -> dict[str, str]:
         **os.environ,
         'PYTHONPATH': os.pathsep.join(paths),
         'OMP_NUM_THREADS': str(threads),
+        # Threads that wait for one another by spinning take the processor from the one that they
+        # wait for, where others want it, too: a refine of 40 s then takes ten minutes.
+        'OMP_WAIT_POLICY': 'PASSIVE',
     }
 
 
