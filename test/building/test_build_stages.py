@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
 
-from posemap_ros.building import network
+from posemap_ros.building import field, network
 from posemap_ros.building.build import prepare_build, work_folder
 from posemap_ros.building.environment import FolderInUse, build_environment
 from posemap_ros.building.field import nerf_choices
@@ -123,3 +123,25 @@ def test_a_folder_in_use_is_not_overwritten_unasked(data: Path, tmp_path: Path) 
     with pytest.raises(FolderInUse, match='mine is not empty.*--overwrite'):
         build_environment(prepare_build(data, RECIPE, tmp_path / 'work'), tmp_path / 'mine')
     assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['thesis.txt']
+
+
+def test_a_run_stopped_while_it_judges_its_last_step_is_not_lost(
+    data: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """RECIPE holds frames out to the end, so they are judged when all steps are done."""
+
+    def build() -> None:
+        run = prepare_build(data, RECIPE, work_folder(tmp_path / 'out'), device='cpu')
+        build_environment(run, tmp_path / 'out')
+
+    def stop(*arguments) -> None:
+        raise KeyboardInterrupt
+
+    for module, name in ((field, 'psnr'), (network, 'judge_aprnet')):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(module, name, stop)
+            build()
+    build()
+    figures = Environment.load(tmp_path / 'out').figures
+    assert figures['nerf_p']['held_out_psnr_db'] > 0
+    assert figures['aprnet_held_out']['frames'] == 4
