@@ -86,9 +86,7 @@ def main() -> None:
         print('ready', flush=True)
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        rclpy.try_shutdown()
+        pass  # rclpy's handler of the signal has shut the middleware down
 
 
 if __name__ == '__main__':

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
 from rosbags.highlevel import AnyReader
 
 from demo.covered_and_carried import Entry, covered_and_carried
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
         help='cover the camera for a while, and carry the robot off (demo/covered_and_carried.py)',
     )
     options = parser.parse_args(arguments)
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Node('bag_player')
         with AnyReader([options.bag]) as reader:
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         play(ready, publishers)
         print(sum(topic == IMAGES for _, topic, _ in ready), 'images')
         time.sleep(0.5)  # until the last ones have left
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         sys.exit(130)
     finally:
         rclpy.try_shutdown()

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
-_LOOK_SECONDS = 0.2  # how soon a signal is seen while nothing else happens
+from posemap_ros.node.signals import LOOK_SECONDS, on_signals
+
 _NICENESS = 5
 
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
     arguments = _parser().parse_args(remove_ros_args(argv)[1:])
     stopping = threading.Event()
-    _on_signals(lambda *_: stopping.set())
+    on_signals(lambda *_: stopping.set())
     os.nice(_NICENESS)  # the robot goes first
 
     try:
@@ -55,22 +55,17 @@ def main(argv: list[str] | None = None) -> int:
     executor.add_node(node)
     try:
         while not stopping.is_set():
-            executor.spin_once(timeout_sec=_LOOK_SECONDS)
+            executor.spin_once(timeout_sec=LOOK_SECONDS)
     except ExternalShutdownException:
         pass
     finally:
         # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        _on_signals(signal.SIG_IGN)
+        on_signals(signal.SIG_IGN)
         node.stop()
         node.destroy_node()
         rclpy.try_shutdown()
         rr.disconnect(recording=stream)  # with what is still on its way
     return 0
-
-
-def _on_signals(action: Callable[..., object] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, action)
 
 
 def _parser() -> argparse.ArgumentParser:

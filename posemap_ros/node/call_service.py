@@ -7,10 +7,14 @@ Exit code 0 where the node did it, 1 where it did not, or does not answer; its w
 from __future__ import annotations
 
 import argparse
+import signal
+import time
 
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+from posemap_ros.node.signals import LOOK_SECONDS, on_signals
 from posemap_ros.support.command_line import number, run_stage
 
 _WAIT_SECONDS = 10.0
@@ -33,7 +37,8 @@ def reset(argv: list[str] | None = None) -> int:
 
 def call(service: str, wait_s: float, answer_s: float = _ANSWER_SECONDS) -> str:
     """What a Trigger service says when it is done. Raises `NoAnswer`."""
-    rclpy.init()
+    on_signals(signal.default_int_handler)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = rclpy.create_node('posemap_caller')
         client = node.create_client(Trigger, service)
@@ -43,7 +48,9 @@ def call(service: str, wait_s: float, answer_s: float = _ANSWER_SECONDS) -> str:
                 'with the same ROS_DOMAIN_ID?'
             )
         future = client.call_async(Trigger.Request())
-        rclpy.spin_until_future_complete(node, future, timeout_sec=answer_s)
+        deadline = time.monotonic() + answer_s
+        while not future.done() and time.monotonic() < deadline:
+            rclpy.spin_until_future_complete(node, future, timeout_sec=LOOK_SECONDS)
     finally:
         rclpy.try_shutdown()
     if not future.done():

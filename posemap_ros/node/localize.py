@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 
-# How soon a signal is seen while nothing else happens.
-_LOOK_SECONDS = 0.2
+from posemap_ros.node.signals import LOOK_SECONDS, on_signals
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; return the exit code."""
     # Imports take seconds. Until there is something to clean up, a signal just ends the process.
-    _on_signals(lambda *_: os._exit(0))
+    on_signals(lambda *_: os._exit(0))
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -40,8 +38,7 @@ def main(args: list[str] | None = None) -> int:
 
     node = None
     try:
-        # Ours, because rclpy's raise KeyboardInterrupt wherever the program happens to be.
-        _on_signals(stop)
+        on_signals(stop)
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         except RuntimeError as error:  # a parameter file that cannot be read, among others
@@ -58,24 +55,19 @@ def main(args: list[str] | None = None) -> int:
         executor.add_node(node)
         while not stopping:
             try:
-                executor.spin_once(timeout_sec=_LOOK_SECONDS)
+                executor.spin_once(timeout_sec=LOOK_SECONDS)
             except ExternalShutdownException:
                 break
             except Exception as error:  # of a callback: what caused it is lost, the node goes on
                 node.report(error)
     finally:
         # Ctrl-C under `ros2 launch` arrives twice, from the terminal and from launch.
-        _on_signals(signal.SIG_IGN)
+        on_signals(signal.SIG_IGN)
         if node is not None:
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _on_signals(action: Callable[..., object] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, action)
 
 
 if __name__ == '__main__':

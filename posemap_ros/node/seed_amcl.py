@@ -11,18 +11,21 @@ posemap with `tf_mode:=none`.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 
 from posemap_ros.node.messages import nanoseconds
+from posemap_ros.node.signals import LOOK_SECONDS, on_signals
 
 # amcl spreads its particles by the covariance that it is given, and can only follow what they
 # cover: the maps and the frames of two sensors never agree to the millimetre.
@@ -183,12 +186,15 @@ class SeedAmcl(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run it until it is stopped."""
-    rclpy.init(args=args)
+    stopping = threading.Event()
+    on_signals(lambda *_: stopping.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        rclpy.spin(SeedAmcl())
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        node = SeedAmcl()
+        while not stopping.is_set():
+            rclpy.spin_once(node, timeout_sec=LOOK_SECONDS)
     finally:
+        on_signals(signal.SIG_IGN)  # Ctrl-C under `ros2 launch` arrives twice
         rclpy.try_shutdown()
     return 0
 

@@ -89,7 +89,8 @@ def test_steps_back_as_a_session_too_but_never_takes_others_of_its_session_along
         "group = Path('/proc/self/autogroup')\n"
         'before = group.read_text()\n'
         '_step_back()\n'
-        'print(before, group.read_text())'
+        'print(repr(before))\n'
+        'print(repr(group.read_text()))'
     )
     said = subprocess.run(
         [sys.executable, '-c', code],
@@ -98,8 +99,8 @@ def test_steps_back_as_a_session_too_but_never_takes_others_of_its_session_along
         check=True,
         start_new_session=own_session,
     ).stdout
-    before, after = (line.strip() for line in said.strip().splitlines())
+    before, after = said.splitlines()
     if own_session:
-        assert after.endswith(' nice 5') and not before.endswith(' nice 5')
-    else:
+        assert ' nice 5' in after and ' nice 5' not in before
+    else:  # nothing is read where the session has no share of its own, as in some containers
         assert after == before

@@ -335,9 +335,21 @@ class Robot:
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]
         )
-        [result] = answer(client.call_async(request)).results
+        [result] = self._answer_sooner_or_later(client, request).results
         assert result.successful == (not result.reason)
         return result.reason
+
+    def _answer_sooner_or_later(self, client: Client, request: object) -> object:
+        """Of a service that may be asked again: an answer is lost where the server has not
+        found the client's reader yet, as on a busy machine right after the client was made."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            future = client.call_async(request)
+            asked_again = time.monotonic() + PATIENCE_SECONDS / 10
+            while not future.done() and time.monotonic() < asked_again:
+                time.sleep(0.001)
+            if future.done() or time.monotonic() > deadline:
+                return answer(future)
 
     def _client(self, kind: type, name: str) -> Client:
         """Of a service that is there."""
