@@ -114,6 +114,7 @@ class ViewsRecipe(_Checked):
     max_translation_m: Annotated[float, Within(0.0, 1000.0)] = 0.2
     max_translation_radii: Annotated[float, Within(0.0, 10.0)] = 0.1
     max_rotation_deg: Annotated[float, Within(0.0, 180.0)] = 10.0
+    between_depths: Annotated[float, Within(0.0, 10.0)] = 0.0
     image_height: Pixels = 72
     redraw_steps: Annotated[int, Within(0, 100_000_000)] = 0  # 0: drawn once
 
@@ -158,6 +159,8 @@ class AprRecipe(_Checked):
     posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
     brightness_jitter: Share = 0.2
     light_jitter: Share = 0.0
+    noise: Share = 0.0
+    moved_things: Share = 0.0
     pose_reduction: Literal['sum', 'mean'] = 'sum'  # over the 12 numbers
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
     supervise_counterparts: bool = False  # learn the pose of the photos' renders, too

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from posemap_ros.alignment.rehearsal import Rehearsal
+from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
 from posemap_ros.aprnet.network import APRNet, network_input
-from posemap_ros.aprnet.objective import brighten, random_gains
 from posemap_ros.aprnet.renders import PosedViews, render_posemaps
 from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.aprnet.view_source import Examples
@@ -27,7 +27,7 @@ from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import Recipe
 
 _IMAGES_AT_ONCE = 16
-_JITTERED = 2  # copies of each image, the first as it is
+_CHANGED = 2  # copies of each image, the first as it is
 _WARMUP_STEPS = 20
 _MAX_GRADIENT_NORM = 10.0
 # The learning rate decays to this share of itself.
@@ -75,7 +75,8 @@ class LabelledAligner:
         self.learned = learned
         self._nerf, self._generator = nerf, generator
         self._recipe = labelled = recipe.alignment.labelled
-        self._jitter = recipe.aprnet.brightness_jitter, recipe.aprnet.light_jitter
+        apr = recipe.aprnet
+        self._changes = apr.brightness_jitter, apr.light_jitter, apr.noise
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         self.net.head.requires_grad_(True)
         self._supervise = Supervision(nerf, net.camera, recipe.aprnet)
@@ -116,16 +117,16 @@ class LabelledAligner:
 
     @torch.no_grad()
     def _see(self, views: PosedViews, *other_looks: PosedViews) -> _Seen:
-        """Run the backbone on all that images look like, as they are and brighter or darker."""
+        """Run the backbone on all that images look like, as they are, and changed."""
         device = next(self.net.parameters()).device
         copies = []
         for look in (views, *other_looks):
-            for jitter in ((0.0, 0.0), *[self._jitter] * (_JITTERED - 1)):
+            for brightness, light, noise in ((0.0, 0.0, 0.0), *[self._changes] * (_CHANGED - 1)):
                 parts = []
                 for images in look.images.split(_IMAGES_AT_ONCE):
                     inputs = network_input(images.to(device), self.net.camera)
-                    gains = random_gains(len(inputs), *jitter, self._generator)
-                    inputs = brighten(inputs, gains)
+                    gains = random_gains(len(inputs), brightness, light, self._generator)
+                    inputs = add_noise(brighten(inputs, gains), noise, self._generator)
                     parts.append(self.net.backbone(inputs)[1].half())
                 copies.append(torch.cat(parts))
         posemaps = render_posemaps(self._nerf, views.T_world_cam, self.net.camera)

@@ -7,7 +7,8 @@ import time
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.renders import PosedViews, draw_views, render_views
+from posemap_ros.aprnet.renders import PosedViews, render_views
+from posemap_ros.aprnet.viewpoints import draw_views
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.exposure import HISTOGRAM_BINS, luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -53,14 +54,7 @@ class Rehearsal:
         for poses in T_world_cam.split(_BATCH):
             if len(parts) > 1 and time.monotonic() > until or not len(poses):
                 break
-            poses = draw_views(
-                self._nerf,
-                poses,
-                self._recipe.reach_m(self._nerf.scene.radius_m),
-                self._recipe.max_rotation_deg,
-                self._camera,
-                self._generator,
-            )
+            poses = draw_views(self._nerf, poses, self._recipe, self._camera, self._generator)
             if histograms is None:
                 exposures = self.mapping_exposures(poses)
             else:

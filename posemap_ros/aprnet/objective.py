@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains, swap_patches
 from posemap_ros.aprnet.losses import image_loss
 from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.aprnet.renders import PosedViews
@@ -19,8 +19,6 @@ from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.device import mixed_precision
 from posemap_ros.support.distributed import share_of, world_size
 from posemap_ros.training_phases import Phases
-
-_LAMPS = 3, 4  # down and across an image, places whose light changes by itself
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,8 @@ class Objective:
         gains = random_gains(
             photos + len(view), recipe.brightness_jitter, recipe.light_jitter, generator
         )
-        inputs = brighten(torch.cat(images), gains)
+        inputs = swap_patches(torch.cat(images), recipe.moved_things, generator)
+        inputs = brighten(inputs, gains)
         pairs = 0
         if self._at_photos is not None and rendering:
             pairs = min(recipe.image_loss_batch, photos)
@@ -138,6 +137,7 @@ class Objective:
             # then sees between the two is only what NeRF-P shows otherwise than a camera.
             renders = self._inputs(self._at_photos, photo[:pairs])
             inputs = torch.cat([inputs, brighten(renders, gains[:pairs])])
+        inputs = add_noise(inputs, recipe.noise, generator)
         return Batch(inputs, photo, view, pairs)
 
     def _inputs(self, views: PosedViews, index: Tensor) -> Tensor:
@@ -174,29 +174,3 @@ def random_window(
         corner.append(first / cells)
         extent.append(taken / cells)
     return (*corner, *extent)
-
-
-def random_gains(
-    count: int, brightness: float, light: float, generator: torch.Generator
-) -> Tensor:
-    """Random factors near 1 for the channels of so many images, [count, 3, 3, 4]: one of up to
-    ``brightness`` off for each image, half as much for each of its channels, and up to ``light``
-    for each of 3 x 4 places in it, as where other lamps burn.
-    """
-
-    def factors(off: float, *shape: int) -> Tensor:
-        return 1.0 + off * (2.0 * torch.rand((count, *shape), generator=generator) - 1.0)
-
-    return (
-        factors(brightness, 1, 1, 1)
-        * factors(0.5 * brightness, 3, 1, 1)
-        * factors(light, 1, *_LAMPS)
-    )
-
-
-def brighten(images: Tensor, gains: Tensor) -> Tensor:
-    """Images [B, 3, H, W] with their channels' gains [B, 3, h, w], which run smoothly over the
-    image; within [0, 1].
-    """
-    gains = F.interpolate(gains.to(images.device), images.shape[2:], mode='bilinear')
-    return (images * gains).clamp(0.0, 1.0)

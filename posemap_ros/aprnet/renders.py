@@ -14,15 +14,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from posemap_ros.camera import Camera
-from posemap_ros.geometry import perturb_poses
-from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
+from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.support.files import atomic_write
 
-# A view counts as looking at the scene if it is this opaque on average, and if no more than this
-# share of it is closer than twice the near plane: more than that, and the camera is inside
-# something.
-MIN_OPACITY = 0.8
-MAX_SHARE_TOO_CLOSE = 0.3
 # PoseMaps rendered at once: bounds memory, costs no speed.
 POSES_AT_ONCE = 64
 
@@ -122,45 +116,3 @@ def render_posemaps(
     if kept is None:
         raise ValueError('there is no pose to render a PoseMap at')
     return kept
-
-
-@torch.no_grad()
-def draw_views(
-    nerf: NeRFP,
-    T_world_cam: Tensor,
-    max_translation_m: float,
-    max_rotation_deg: float,
-    grid_camera: Camera,
-    generator: torch.Generator,
-    tries: int = 5,
-) -> Tensor:
-    """Random neighbours [N, 4, 4] of poses [N, 4, 4] from which something can be seen (RVS,
-    section 3.1).
-
-    A neighbour that looks into the void or out of a solid is drawn again; after some tries the
-    pose itself stands in.
-    """
-    device = next(nerf.parameters()).device
-    drawn = T_world_cam.clone()
-    left = torch.arange(len(drawn))
-    for _ in range(tries):
-        candidates = perturb_poses(
-            T_world_cam[left], max_translation_m, max_rotation_deg, generator
-        )
-        good = torch.cat(
-            [
-                shows_scene(nerf.posemap(part.to(device), grid_camera), nerf.scene.near_m).cpu()
-                for part in candidates.split(POSES_AT_ONCE)
-            ]
-        )
-        drawn[left[good]] = candidates[good]
-        left = left[~good]
-        if len(left) == 0:
-            break
-    return drawn
-
-
-def shows_scene(posemap: PoseMap, near_m: float) -> Tensor:
-    """Which of B rendered grids look at the scene from free space: [B] bool."""
-    too_close = (posemap.depth < 2.0 * near_m).float().mean(-1)
-    return (posemap.opacity.mean(-1) > MIN_OPACITY) & (too_close < MAX_SHARE_TOO_CLOSE)

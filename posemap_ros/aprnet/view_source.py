@@ -14,10 +14,10 @@ from torch import Tensor
 from posemap_ros.aprnet.renders import (
     PosedViews,
     PoseMaps,
-    draw_views,
     render_posemaps,
     render_views,
 )
+from posemap_ros.aprnet.viewpoints import draw_views
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -105,10 +105,10 @@ class ViewSource:
         poses = draw_views(
             self.nerf,
             self.photos.T_world_cam.repeat(views.per_frame, 1, 1),
-            views.reach_m(self.nerf.scene.radius_m),
-            views.max_rotation_deg,
+            views,
             self.grid_camera,
             generator,
+            photos=self.photos.T_world_cam[:, :3, 3],
         )
         # Any photo's exposure, so that the pose cannot be told from it.
         chosen = torch.randint(len(self.histograms), (len(poses),), generator=generator)

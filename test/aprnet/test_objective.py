@@ -1,14 +1,13 @@
-"""A training step of APRNet: which images it looks at, and what changes their brightness."""
+"""A training step of APRNet: which images it looks at."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
 
 from posemap_ros.aprnet.network import network_input
-from posemap_ros.aprnet.objective import Batch, Objective, brighten, random_gains
+from posemap_ros.aprnet.objective import Batch, Objective
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.environment import Environment
@@ -76,26 +75,3 @@ def test_a_photo_and_its_render_are_brightened_alike(
     photos = batch.images[batch.paired]
     assert not torch.equal(photos, network_input(PHOTOS.images[batch.photo[:3]], CAMERA))
     assert torch.equal(photos, batch.images[batch.counterparts])
-
-
-def test_gains_are_near_one_and_within_their_limits() -> None:
-    gains = random_gains(500, 0.2, 0.0, torch.Generator().manual_seed(0))
-    assert torch.equal(gains, gains[..., :1, :1].expand(500, 3, 3, 4))
-    gains = gains[..., :1, :1]
-    assert 0.8 * 0.9 <= gains.min() < 0.8 and 1.2 < gains.max() <= 1.2 * 1.1
-    assert gains.mean().item() == pytest.approx(1.0, abs=0.02)
-    # The channels of an image differ among themselves by less than images do.
-    assert gains.std(1).mean() < gains.mean(1).std()
-    assert torch.equal(random_gains(5, 0.0, 0.0, torch.Generator()), torch.ones(5, 3, 3, 4))
-    bright = brighten(torch.full((1, 3, 2, 2), 0.9), torch.full((1, 3, 1, 1), 1.2))
-    assert torch.equal(bright, torch.ones(1, 3, 2, 2))
-
-
-def test_light_changes_from_place_to_place_and_smoothly() -> None:
-    gains = random_gains(200, 0.0, 0.5, torch.Generator().manual_seed(0))
-    assert torch.equal(gains[:, :1].expand_as(gains), gains)  # the same for all channels
-    assert 0.5 <= gains.min() < 0.6 and 1.4 < gains.max() <= 1.5
-    grey = torch.full((200, 3, 48, 64), 0.5)
-    lit = brighten(grey, gains)
-    steps = torch.maximum(lit.diff(dim=2).abs().max(), lit.diff(dim=3).abs().max())
-    assert lit.std(dim=(2, 3)).mean() > 0.05 and steps < 0.05

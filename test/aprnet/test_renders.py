@@ -1,4 +1,4 @@
-"""Renders for training: what they hold, that they survive the disk, which are drawn."""
+"""Renders for training: what they hold, that they survive the disk."""
 
 from pathlib import Path
 
@@ -10,14 +10,11 @@ from tiny_environment import CAMERA, circle_of_poses
 from posemap_ros.aprnet.renders import (
     InvalidRenders,
     PosedViews,
-    draw_views,
     render_posemaps,
     render_views,
-    shows_scene,
 )
 from posemap_ros.environment import Environment
-from posemap_ros.geometry import rotation_error_deg
-from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
+from posemap_ros.nerf_p.nerf_p import NeRFP
 
 POSES = torch.from_numpy(circle_of_poses(6)).float()
 HISTOGRAMS = torch.full((6, 10), 0.1)
@@ -57,26 +54,3 @@ def test_damaged_renders_are_named(tmp_path: Path, damage: str) -> None:
     path.write_bytes(save({'a': torch.zeros(1)}) if damage == 'other tensors' else damage.encode())
     with pytest.raises(InvalidRenders, match='photos.safetensors.*remove it'):
         PosedViews.load(path)
-
-
-def test_blocked_and_empty_views_are_told_from_good_ones() -> None:
-    opacity = torch.tensor([[1.0] * 10, [1.0] * 10, [0.5] * 10])
-    depth = torch.full((3, 10), 2.0)
-    depth[1, :4] = 0.05  # four cells of ten right before the lens
-    posemap = PoseMap(torch.zeros(3, 10, 256), opacity, depth)
-    assert shows_scene(posemap, near_m=0.1).tolist() == [True, False, False]
-
-
-def test_views_are_drawn_near_their_poses_and_bad_ones_replaced(nerf: NeRFP, monkeypatch) -> None:
-    good = torch.tensor([True, False, True, False, True, True])
-    answers = [good, torch.tensor([False, True]), torch.tensor([False]), torch.tensor([False])]
-    module = 'posemap_ros.aprnet.renders.shows_scene'
-    monkeypatch.setattr(module, lambda posemap, near_m: answers.pop(0))
-    generator = torch.Generator().manual_seed(0)
-    drawn = draw_views(nerf, POSES, 0.2, 10.0, CAMERA, generator, tries=4)
-    assert not answers
-    # The one that never came out well is the pose itself.
-    assert torch.equal(drawn[1], POSES[1])
-    moved = (drawn - POSES)[:, :3, 3].abs().amax(1)
-    assert (moved[[0, 2, 3, 4, 5]] > 0).all() and moved.max() <= 0.2
-    assert rotation_error_deg(drawn, POSES).max() <= 30.0
