@@ -1,7 +1,9 @@
-"""Makes demo/bags: renders both drives (resumable), then writes each as a rosbag2 (mcap) folder.
+"""Makes the bags: renders a drive (resumable), then writes it as a rosbag2 (mcap) folder.
 
     python -m demo.make_bags mapping --frames /tmp/frames/mapping
     python -m demo.make_bags later --frames /tmp/frames/later
+
+makes those in demo/bags; the README names those of a larger place.
 
 Needs requirements/render.txt; `make demo` does not, it plays the bags that are shipped.
 """
@@ -12,23 +14,24 @@ import argparse
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from . import flat
 from .bag_writer import write_bag
 from .camera import FOCAL_PX, HEIGHT, WIDTH
 from .drives import LATER, MAPPING, Drive, camera_poses
-from .scene import DAY, EVENING, Light, Thing, later_room, mapped_room
+from .scene import DAY, EVENING, TEXTURES, Light, Textures, Thing, later_room, mapped_room
 
 BAGS = Path(__file__).parent / 'bags'
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A drive through the room in one state, and how the camera sees it."""
+    """A drive through a place in one state, and how the camera sees it."""
 
     drive: Drive
     room: Callable[[], dict[str, Thing]]
@@ -36,11 +39,16 @@ class Recording:
     gain_swing: float  # the exposure wanders by this share
     noise: float  # standard deviation of a middle grey, of 255
     jpeg_quality: int
+    textures: Textures = field(default_factory=lambda: TEXTURES)
 
 
 RECORDINGS = {
     'mapping': Recording(MAPPING, mapped_room, DAY, gain_swing=0.0, noise=0.7, jpeg_quality=82),
     'later': Recording(LATER, later_room, EVENING, gain_swing=0.12, noise=3.5, jpeg_quality=75),
+    'flat_mapping': Recording(flat.MAPPING, flat.mapped_flat, flat.MIDDAY, gain_swing=0.0,
+                              noise=0.7, jpeg_quality=82, textures=flat.TEXTURES),
+    'flat_walk': Recording(flat.LATER, flat.later_flat, flat.AFTERNOON, gain_swing=0.12,
+                           noise=3.5, jpeg_quality=75, textures=flat.TEXTURES),
 }
 
 
@@ -53,7 +61,7 @@ def render_frames(recording: Recording, folder: Path, samples: int) -> None:
     missing = [i for i in range(len(poses)) if not (folder / f'{i:05d}.png').exists()]
     if not missing:
         return
-    renderer = Renderer(recording.room(), recording.light, samples)
+    renderer = Renderer(recording.room(), recording.light, samples, recording.textures)
     began = time.monotonic()
     for done, index in enumerate(missing, 1):
         gain = 1 + recording.gain_swing * np.sin(2 * np.pi * index / 170)
@@ -81,6 +89,7 @@ def main() -> None:
     parser.add_argument('name', choices=RECORDINGS)
     parser.add_argument('--frames', type=Path, required=True,
                         help='folder for the rendered frames; those already there are kept')
+    parser.add_argument('--out', type=Path, help='folder of the bag (default: demo/bags/NAME)')
     parser.add_argument('--samples', type=int, default=8, help='light paths a pixel')
     arguments = parser.parse_args()
     recording = RECORDINGS[arguments.name]
@@ -90,7 +99,7 @@ def main() -> None:
         frame = np.asarray(Image.open(arguments.frames / f'{index:05d}.png'))
         return photographed(frame, recording, index)
 
-    folder = BAGS / arguments.name
+    folder = arguments.out or BAGS / arguments.name
     write_bag(folder, recording.drive, jpeg, WIDTH, HEIGHT, FOCAL_PX)
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f'{folder}: {recording.drive.frames} frames, {size / 1e6:.1f} MB')

@@ -1,4 +1,4 @@
-"""Renders the demo's room with Mitsuba 3 and Open Image Denoise (requirements/render.txt)."""
+"""Renders the demo's places with Mitsuba 3 and Open Image Denoise (requirements/render.txt)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ mi.set_variant('llvm_ad_rgb')
 import mitsuba_oidn  # noqa: E402  (needs the variant)
 
 from .camera import HEIGHT, HFOV_DEG, WIDTH  # noqa: E402
-from .scene import Light, Thing, texture_images  # noqa: E402
+from .scene import TEXTURES, Light, Textures, Thing, texture_images  # noqa: E402
 from .shapes import Mesh, joined  # noqa: E402
 
 LIGHT_OF = {'outside': 'window', 'ceiling light': 'ceiling', 'lamp': 'lamp'}
@@ -20,7 +20,8 @@ GLOSSY = ('floor', 'oak', 'walnut')
 class Renderer:
     """A room under one light, ready to be seen from anywhere."""
 
-    def __init__(self, room: dict[str, Thing], light: Light, samples: int = 16):
+    def __init__(self, room: dict[str, Thing], light: Light, samples: int = 16,
+                 textures: Textures = TEXTURES):
         self.exposure, self.samples = light.exposure, samples
         self.scene = mi.load_dict({
             'type': 'scene',
@@ -30,7 +31,7 @@ class Renderer:
                 'film': {'type': 'hdrfilm', 'width': WIDTH, 'height': HEIGHT,
                          'rfilter': {'type': 'box'}},
                 'sampler': {'type': 'independent'}},
-            **meshes(room, light)})
+            **meshes(room, light, textures)})
         self.camera = mi.traverse(self.scene.sensors()[0])
         self.features = mi.load_dict({'type': 'aov', 'aovs': 'albedo:albedo,normal:sh_normal'})
 
@@ -58,7 +59,7 @@ def mitsuba_pose(T_world_cam: np.ndarray) -> mi.ScalarTransform4f:
     return mi.ScalarTransform4f(T_world_cam @ np.diag([-1.0, -1.0, 1.0, 1.0]))
 
 
-def meshes(room: dict[str, Thing], light: Light) -> dict[str, mi.Mesh]:
+def meshes(room: dict[str, Thing], light: Light, textures: Textures) -> dict[str, mi.Mesh]:
     """One Mitsuba mesh for each texture, and one, coloured by vertex, for all plain colours."""
     by_texture: dict[str, list[Mesh]] = {}
     painted: list[tuple[Mesh, tuple]] = []
@@ -68,7 +69,7 @@ def meshes(room: dict[str, Thing], light: Light) -> dict[str, mi.Mesh]:
                 by_texture.setdefault(material, []).append(mesh)
             else:
                 painted.append((mesh, material))
-    images = texture_images(set(by_texture) - {'ceiling light', 'lamp'})
+    images = texture_images(set(by_texture) - {'ceiling light', 'lamp'}, textures)
     shapes = {'plain colours': mitsuba_mesh(
         'plain', joined([mesh for mesh, _ in painted]),
         surface({'type': 'mesh_attribute', 'name': 'vertex_color'}),
@@ -82,7 +83,7 @@ def meshes(room: dict[str, Thing], light: Light) -> dict[str, mi.Mesh]:
         else:
             shapes[name] = mitsuba_mesh(name, joined(parts), surface(
                 {'type': 'bitmap', 'bitmap': mi.Bitmap(np.ascontiguousarray(look[::-1]))},
-                glossy=name in GLOSSY))
+                glossy=name.endswith(GLOSSY)))
     return shapes
 
 

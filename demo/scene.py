@@ -7,17 +7,21 @@ colour (0..1, sRGB). Things face -y (south) before they are turned by their yaw.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import textures
-from .shapes import Mesh, ball, box, curtain, grid, lathe, leaf, panel, sheet
+from .shapes import Mesh, ball, box, curtain, grid, lathe, leaf, panel, pierced, sheet
 
 ROOM_X, ROOM_Y, ROOM_Z = 6.0, 5.0, 2.6
+CEILING_LIGHTS = ((-1.1, 0.0), (0.85, 0.0))
+DOOR_WIDTH, DOOR_HEIGHT = 0.95, 2.05
 WHITE, BLACK, STEEL = (0.85, 0.84, 0.8), (0.06, 0.06, 0.07), (0.45, 0.46, 0.48)
 
 Parts = list[tuple[Mesh, 'str | tuple[float, float, float]']]
+Textures = dict[str, Callable[[np.random.Generator], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -234,27 +238,37 @@ def coats() -> Parts:
     return parts
 
 
-def shell() -> Parts:
-    """Floor, walls and ceiling, each one surface with its own texture."""
-    x, y, z = ROOM_X / 2, ROOM_Y / 2, ROOM_Z
+def shell(x=ROOM_X, y=ROOM_Y, lights=CEILING_LIGHTS, beams=(-2, -0.2, 1.9),
+          doorways: dict[str, float] | None = None, name='') -> Parts:
+    """Floor, walls and ceiling of a room of x by y metres, each surface with its own texture.
+
+    Args:
+        lights: where they hang, from the room's middle.
+        beams: where they cross the ceiling from south to north.
+        doorways: of a wall ('north', ...): how far east or north of its middle it has one.
+        name: put before the textures' names, where a place has several rooms.
+    """
     v, u = grid(2, 2)
-    ground = sheet(np.stack([(2 * u - 1) * x, (2 * v - 1) * y, 0 * u], -1), np.stack([u, v], -1))
-    parts = [(ground, 'floor'), (ground.moved(z=z), 'ceiling'),
-             (panel(2 * x, z).moved(0, y, z / 2), 'north'),
-             (panel(2 * x, z).moved(0, -y, z / 2, yaw=180), 'south'),
-             (panel(2 * y, z).moved(x, 0, z / 2, yaw=-90), 'east'),
-             (panel(2 * y, z).moved(-x, 0, z / 2, yaw=90), 'west')]
-    for wall_x, wall_y, yaw, length in ((0, y, 0, 2 * x), (0, -y, 180, 2 * x),
-                                        (x, 0, -90, 2 * y), (-x, 0, 90, 2 * y)):
-        parts.append((box(length, 0.03, 0.1).moved(wall_x, wall_y, yaw=yaw), 'walnut'))
-    parts += [(box(0.14, 2 * y, 0.12).moved(beam, 0, z - 0.12), 'oak') for beam in (-2, -0.2, 1.9)]
-    parts += [(box(0.9, 0.9, 0.03).moved(lx, ly, z - 0.03), WHITE) for lx, ly in CEILING_LIGHTS]
-    parts += [(panel(0.8, 0.8).moved(roll=90).moved(lx, ly, z - 0.035), 'ceiling light')
-              for lx, ly in CEILING_LIGHTS]
+    ground = sheet(np.stack([(u - 0.5) * x, (v - 0.5) * y, 0 * u], -1), np.stack([u, v], -1))
+    parts, skirting = [(ground, name + 'floor'), (ground.moved(z=ROOM_Z), name + 'ceiling')], []
+    for side, wall_x, wall_y, yaw, length in (
+            ('north', 0, y / 2, 0, x), ('south', 0, -y / 2, 180, x),
+            ('east', x / 2, 0, -90, y), ('west', -x / 2, 0, 90, y)):
+        ends = [-length / 2, length / 2]
+        wall = panel(length, ROOM_Z)
+        if side in (doorways or {}):
+            middle = doorways[side] * (1 if side in ('north', 'west') else -1)
+            wall = pierced(length, ROOM_Z, middle, DOOR_WIDTH, DOOR_HEIGHT)
+            ends[1:1] = [middle - DOOR_WIDTH / 2, middle + DOOR_WIDTH / 2]
+        parts.append((wall.moved(wall_x, wall_y, ROOM_Z / 2, yaw), name + side))
+        skirting += [(box(b - a, 0.03, 0.1).moved((a + b) / 2).moved(wall_x, wall_y, yaw=yaw),
+                      'walnut') for a, b in zip(ends[::2], ends[1::2])]
+    parts += skirting
+    parts += [(box(0.14, y, 0.12).moved(beam, 0, ROOM_Z - 0.12), 'oak') for beam in beams]
+    parts += [(box(0.9, 0.9, 0.03).moved(lx, ly, ROOM_Z - 0.03), WHITE) for lx, ly in lights]
+    parts += [(panel(0.8, 0.8).moved(roll=90).moved(lx, ly, ROOM_Z - 0.035), 'ceiling light')
+              for lx, ly in lights]
     return parts
-
-
-CEILING_LIGHTS = ((-1.1, 0.0), (0.85, 0.0))
 
 
 # --- the room --------------------------------------------------------------------------------
@@ -361,34 +375,40 @@ def later_room() -> dict[str, Thing]:
     return room
 
 
-def texture_images(used: set[str]) -> dict[str, np.ndarray]:
-    """The image of each named texture, drawn from a seed of its own."""
-    makers = {
-        'floor': lambda r: textures.planks(r, ROOM_X, ROOM_Y, (160, 112, 70)),
-        'ceiling': lambda r: textures.plaster(r, ROOM_X, ROOM_Y, (214, 210, 200)),
-        'north': lambda r: textures.plaster(r, ROOM_X, ROOM_Z, (150, 172, 160)),
-        'south': lambda r: textures.wallpaper(r, ROOM_X, ROOM_Z, (205, 196, 172)),
-        'east': lambda r: textures.plaster(r, ROOM_Y, ROOM_Z, (206, 188, 150)),
-        'west': lambda r: textures.bricks(r, ROOM_Y, ROOM_Z),
-        'rug': lambda r: textures.rug(r, 2.6, 1.9),
-        'oak': lambda r: textures.wood(r, (186, 142, 92)),
-        'walnut': lambda r: textures.wood(r, (104, 68, 44)),
-        'teal': lambda r: textures.wood(r, (58, 112, 112)),
-        'mustard': lambda r: textures.fabric(r, (196, 150, 52)),
-        'sofa': lambda r: textures.fabric(r, (70, 88, 122), (62, 76, 108)),
-        'weave': lambda r: textures.fabric(r, (176, 160, 132), (140, 60, 50)),
-        'plaid': lambda r: textures.fabric(r, (150, 46, 42), (226, 200, 150)),
-        'stripes': lambda r: textures.fabric(r, (222, 214, 196), (40, 78, 110)),
-        'curtain': lambda r: textures.fabric(r, (206, 120, 84), (232, 190, 130)),
-        'card': lambda r: textures.fabric(r, (176, 132, 86), (164, 120, 76)),
-        'globe': lambda r: textures.picture(r, 'contours', 512, 512),
-        'outside': textures.view_outside,
-        'screen': lambda r: textures.picture(r, 'page', 320, 200),
-        'sign': lambda r: textures.picture(r, 'page', 300, 120),
-    }
+TEXTURES: Textures = {
+    'floor': lambda r: textures.planks(r, ROOM_X, ROOM_Y, (160, 112, 70)),
+    'ceiling': lambda r: textures.plaster(r, ROOM_X, ROOM_Y, (214, 210, 200)),
+    'north': lambda r: textures.plaster(r, ROOM_X, ROOM_Z, (150, 172, 160)),
+    'south': lambda r: textures.wallpaper(r, ROOM_X, ROOM_Z, (205, 196, 172)),
+    'east': lambda r: textures.plaster(r, ROOM_Y, ROOM_Z, (206, 188, 150)),
+    'west': lambda r: textures.bricks(r, ROOM_Y, ROOM_Z),
+    'rug': lambda r: textures.rug(r, 2.6, 1.9),
+    'oak': lambda r: textures.wood(r, (186, 142, 92)),
+    'walnut': lambda r: textures.wood(r, (104, 68, 44)),
+    'teal': lambda r: textures.wood(r, (58, 112, 112)),
+    'mustard': lambda r: textures.fabric(r, (196, 150, 52)),
+    'sofa': lambda r: textures.fabric(r, (70, 88, 122), (62, 76, 108)),
+    'weave': lambda r: textures.fabric(r, (176, 160, 132), (140, 60, 50)),
+    'plaid': lambda r: textures.fabric(r, (150, 46, 42), (226, 200, 150)),
+    'stripes': lambda r: textures.fabric(r, (222, 214, 196), (40, 78, 110)),
+    'curtain': lambda r: textures.fabric(r, (206, 120, 84), (232, 190, 130)),
+    'card': lambda r: textures.fabric(r, (176, 132, 86), (164, 120, 76)),
+    'globe': lambda r: textures.picture(r, 'contours', 512, 512),
+    'outside': textures.view_outside,
+    'screen': lambda r: textures.picture(r, 'page', 320, 200),
+    'sign': lambda r: textures.picture(r, 'page', 300, 120),
+}
+
+
+def texture_images(used: set[str], textures_by_name: Textures = TEXTURES
+                   ) -> dict[str, np.ndarray]:
+    """The image of each named texture, drawn from a seed of its own.
+
+    A name that is not in the table is that of a picture, and begins with its kind.
+    """
     images = {}
     for name in sorted(used):
         rng = np.random.default_rng(list(name.encode()))
-        images[name] = (makers[name](rng) if name in makers
+        images[name] = (textures_by_name[name](rng) if name in textures_by_name
                         else textures.picture(rng, name.split()[0]))
     return images

@@ -73,6 +73,20 @@ def panel(width: float, height: float) -> Mesh:
     return sheet(points, np.stack([u, v], -1))
 
 
+def pierced(width: float, height: float, middle: float, opening_x: float,
+            opening_z: float) -> Mesh:
+    """A panel with a doorway: an opening from its lower edge up, `middle` right of its own."""
+    left, right, bottom = middle - opening_x / 2, middle + opening_x / 2, -height / 2
+    v, u = grid(2, 2)
+    pieces = []
+    for a, b, low in ((-width / 2, left, bottom), (left, right, bottom + opening_z),
+                      (right, width / 2, bottom)):
+        x, z = a + u * (b - a), low + v * (height / 2 - low)
+        pieces.append(sheet(np.stack([x, 0 * u, z], -1),
+                            np.stack([x / width + 0.5, z / height + 0.5], -1)))
+    return joined(pieces)
+
+
 def box(x: float, y: float, z: float, fit: bool = False) -> Mesh:
     """A box with these edge lengths, standing on z = 0; the grain follows its longer edges."""
     size, sides = np.array([x, y, z]), []

@@ -1,4 +1,4 @@
-"""Every texture of the demo's room, made by code: uint8 RGB images [H, W, 3] (sRGB).
+"""Every texture of the demo's places, made by code: uint8 RGB images [H, W, 3] (sRGB).
 
 Nothing repeats within view: boards, bricks, leaves and pictures are all drawn at random from
 a seeded generator, so that each part of the room can be told from every other.
