@@ -160,7 +160,6 @@ class AprRecipe(_Checked):
     brightness_jitter: Share = 0.2
     light_jitter: Share = 0.0
     noise: Share = 0.0
-    moved_things: Share = 0.0
     pose_reduction: Literal['sum', 'mean'] = 'sum'  # over the 12 numbers
     pose_weighting: Literal['fixed', 'learned'] = 'fixed'
     supervise_counterparts: bool = False  # learn the pose of the photos' renders, too

@@ -1,6 +1,4 @@
-"""What APRNet learns not to mind: other lamps, another exposure, a noisier camera, and things that
-stand where others stood.
-"""
+"""What APRNet learns not to mind: other lamps, another exposure, a noisier camera."""
 
 from __future__ import annotations
 
@@ -9,8 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _LAMPS = 3, 4  # down and across an image, places whose light changes by itself
-_PATCHES = 3  # in an image
-_PATCH_SIDES = 0.1, 0.35  # shares of the image's
 
 
 def random_gains(
@@ -48,24 +44,3 @@ def add_noise(images: Tensor, most: float, generator: torch.Generator) -> Tensor
     sigma = most * torch.rand((len(images), 1, 1, 1), generator=generator)
     noise = sigma * torch.randn(images.shape, generator=generator)
     return (images + noise.to(images.device)).clamp(0.0, 1.0)
-
-
-def swap_patches(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Images [B, 3, H, W], of which so many, by chance, show patches of the image before them in
-    the batch, as where things have been moved.
-    """
-    if share == 0:
-        return images
-    height, width = images.shape[2:]
-    others, images = images.roll(1, dims=0), images.clone()
-    for index in torch.nonzero(torch.rand(len(images), generator=generator) < share).flatten():
-        for _ in range(_PATCHES):
-            low, high = _PATCH_SIDES
-            sides = low + (high - low) * torch.rand(2, generator=generator)
-            corner = (1.0 - sides) * torch.rand(2, generator=generator)
-            rows, columns = (
-                slice(int(first * size), int((first + side) * size))
-                for first, side, size in zip(corner, sides, (height, width))
-            )
-            images[index, :, rows, columns] = others[index, :, rows, columns]
-    return images

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains, swap_patches
+from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
 from posemap_ros.aprnet.losses import image_loss
 from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.aprnet.renders import PosedViews
@@ -128,8 +128,7 @@ class Objective:
         gains = random_gains(
             photos + len(view), recipe.brightness_jitter, recipe.light_jitter, generator
         )
-        inputs = swap_patches(torch.cat(images), recipe.moved_things, generator)
-        inputs = brighten(inputs, gains)
+        inputs = brighten(torch.cat(images), gains)
         pairs = 0
         if self._at_photos is not None and rendering:
             pairs = min(recipe.image_loss_batch, photos)

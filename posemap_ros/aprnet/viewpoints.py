@@ -1,4 +1,4 @@
-"""Where synthetic views (RVS, paper, section 3.1) are taken from: near photos, and between them."""
+"""Where synthetic views (RVS, paper, section 3.1) are taken: near photos, and between them."""
 
 from __future__ import annotations
 

@@ -15,55 +15,17 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from itertools import count
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-import cv2
+# Nothing of ours is imported here: that takes seconds, in which this process has to be out of the
+# way of localization already.
 
-from posemap_ros.camera import Camera
-from posemap_ros.dataset import PosedFrame, PosedImages
-from posemap_ros.node.frame_buffer import KeptFrame
-
-JOB_FILE = 'job.json'
-_CAMERAS_FILE, _IMAGE_FILE = 'cameras.json', '{:06d}.jpg'
-# Of the process among its own, and of its session among others: so that it still gets a fifth of a
-# processor that is wanted by all.
-_NICENESS, _SESSION_NICENESS = 19, 5
+# Still a seventh of a processor that is wanted by all: at the lowest there is, a refine beside two
+# busy processes takes an hour.
+_NICENESS = 8
 _OOM_SCORE = 800  # of 1000
-
-
-@dataclass(frozen=True)
-class RefineJob:
-    """What to align, from which revision on, and with how much of the machine."""
-
-    environment: str
-    revision: int
-    device: str
-    threads: int
-    seconds: float
-
-
-def write_images(folder: Path, frames: list[KeptFrame]) -> None:
-    """Put images into a job's folder."""
-    for index, frame in enumerate(frames):
-        (folder / _IMAGE_FILE.format(index)).write_bytes(frame.jpeg)
-    cameras = [frame.camera.to_dict() for frame in frames]
-    (folder / _CAMERAS_FILE).write_text(json.dumps(cameras))
-
-
-def read_images(folder: Path) -> PosedImages:
-    """What `write_images` wrote; without poses."""
-    cameras = map(Camera.from_dict, json.loads((folder / _CAMERAS_FILE).read_text()))
-    names = (_IMAGE_FILE.format(index) for index in count())
-    return PosedImages.of(
-        folder,
-        [
-            PosedFrame(name, folder / name, camera=camera)
-            for name, camera in zip(names, cameras)
-        ],
-    )
 
 
 def main() -> None:
@@ -85,11 +47,13 @@ def main() -> None:
 
 
 def _align(folder: Path, reports: TextIO) -> dict[str, Any]:
+    import cv2
     import torch
 
     from posemap_ros.alignment.align import align_environment
+    from posemap_ros.node.refine_job import RefineJob, read_images
 
-    job = RefineJob(**json.loads((folder / JOB_FILE).read_text()))
+    job = RefineJob.read(folder)
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)
     result = align_environment(
@@ -114,7 +78,7 @@ def _step_back() -> None:
     if os.getsid(0) == os.getpid():
         # Where Linux shares the processor among sessions, niceness counts only inside each of
         # them (sched(7), "autogroup"), and the parent gave this process a session of its own.
-        said['autogroup'] = _SESSION_NICENESS
+        said['autogroup'] = _NICENESS
     for file, value in said.items():
         with suppress(OSError):  # not Linux, or not allowed
             Path('/proc/self', file).write_text(str(value))

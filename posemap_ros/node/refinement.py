@@ -15,13 +15,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import posemap_ros
 from posemap_ros.alignment.align import AlignmentResult
 from posemap_ros.node.frame_buffer import KeptFrame
-from posemap_ros.node.refine_worker import JOB_FILE, RefineJob, write_images
+from posemap_ros.node.refine_job import RefineJob, write_images
 
 _GRACE_SECONDS = 2.0  # for the child to clean up when it is told to stop
 
@@ -87,7 +86,7 @@ class Refinement:
     ) -> AlignmentResult:
         with tempfile.TemporaryDirectory(prefix='posemap_refine_') as folder:
             write_images(Path(folder), frames)
-            (Path(folder) / JOB_FILE).write_text(json.dumps(asdict(job)))
+            job.write(Path(folder))
             log = Path(folder) / 'log.txt'
             with log.open('wb') as stderr:
                 self._process = subprocess.Popen(

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 from posemap_ros.node.frame_buffer import FrameBuffer
 from posemap_ros.node.localization import Localization, load_verifier
 from posemap_ros.node.parameters import Parameters
-from posemap_ros.node.refine_worker import RefineJob
+from posemap_ros.node.refine_job import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
 from posemap_ros.node.reminder import Reminder
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains, swap_patches
+from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
 
 
 def dice(seed: int = 0) -> torch.Generator:
@@ -45,16 +45,3 @@ def test_noise_is_white_differs_from_image_to_image_and_stays_below_its_limit() 
     assert add_noise(grey, 0.0, dice()) is grey
     black = add_noise(torch.zeros(4, 3, 8, 8), 0.1, dice())
     assert black.min() == 0 and black.max() > 0
-
-
-def test_patches_come_from_the_image_before() -> None:
-    images = torch.arange(200.0)[:, None, None, None].expand(200, 3, 24, 32)
-    seen = swap_patches(images, 0.5, dice())
-    before = images.roll(1, dims=0)
-    changed = seen != images
-    assert torch.equal(seen[changed], before[changed])
-    assert torch.equal(changed[:, :1].expand_as(changed), changed)  # all channels
-    share = changed[:, 0].float().mean(dim=(1, 2))
-    assert 0.35 < (share > 0).float().mean() < 0.65
-    assert share.max() < 3 * 0.35**2 + 0.05
-    assert swap_patches(images, 0.0, dice()) is images

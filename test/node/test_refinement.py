@@ -7,7 +7,7 @@ import pytest
 
 from posemap_ros.camera import Camera
 from posemap_ros.node.frame_buffer import KeptFrame
-from posemap_ros.node.refine_worker import RefineJob
+from posemap_ros.node.refine_job import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 32.0, 24.0)
