@@ -111,12 +111,19 @@ class ViewsRecipe(_Checked):
     """The synthetic views that APRNet is trained on (RVS)."""
 
     per_frame: Annotated[int, Within(0, 1000)] = 2
+    at_least: Annotated[int, Within(0, 1_000_000)] = 0  # in all
     max_translation_m: Annotated[float, Within(0.0, 1000.0)] = 0.2
     max_translation_radii: Annotated[float, Within(0.0, 10.0)] = 0.1
     max_rotation_deg: Annotated[float, Within(0.0, 180.0)] = 10.0
     between_depths: Annotated[float, Within(0.0, 10.0)] = 0.0
     image_height: Pixels = 72
     redraw_steps: Annotated[int, Within(0, 100_000_000)] = 0  # 0: drawn once
+
+    def each(self, frames: int) -> int:
+        """How many there are of each of so many frames: more where a large place was walked
+        through once.
+        """
+        return max(self.per_frame, -(-self.at_least // frames))
 
     def reach_m(self, radius_m: float) -> float:
         """How far a view may lie from a training pose along each axis, in a scene of this radius:

@@ -88,6 +88,13 @@ def test_views_reach_farther_in_large_scenes() -> None:
     assert views.reach_m(30.0) == pytest.approx(3.0)
 
 
+def test_few_frames_have_more_views_each() -> None:
+    views = load_recipe('fast').aprnet.views
+    assert views.each(720) == views.per_frame == 2
+    assert 1400 <= 254 * views.each(254) < 1400 + 254
+    assert load_recipe('paper_indoor').aprnet.views.each(10) == 1
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(InvalidRecipe, match='fast'):
         load_recipe('no_such_recipe')

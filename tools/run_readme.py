@@ -37,6 +37,7 @@ TOY = {
     ('nerf_p', 'pose_steps'): 60,
     ('aprnet', 'steps'): 60,
     ('aprnet', 'views', 'per_frame'): 1,
+    ('aprnet', 'views', 'at_least'): 0,
 }
 NODE_SECONDS, POSES = 120.0, 60
 STAGE_SECONDS = 1800.0

@@ -96,7 +96,7 @@ class ViewSource:
 
     def views_near(self, photos: Tensor) -> Tensor:
         """Indices of the synthetic views that were drawn near the photos with these indices."""
-        rounds = torch.arange(self.recipe.views.per_frame)[:, None]
+        rounds = torch.arange(self.recipe.views.each(len(self.photos)))[:, None]
         return (photos + rounds * len(self.photos)).flatten()
 
     def _draw(self, number: int) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ class ViewSource:
         views = self.recipe.views
         poses = draw_views(
             self.nerf,
-            self.photos.T_world_cam.repeat(views.per_frame, 1, 1),
+            self.photos.T_world_cam.repeat(views.each(len(self.photos)), 1, 1),
             views,
             self.grid_camera,
             generator,

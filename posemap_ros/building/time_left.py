@@ -34,7 +34,7 @@ def stages_of(build: Build) -> list[Stage]:
     camera = build.network_camera
     cells = camera.width * camera.height / 256
     rays = apr.views.image_height**2 * camera.width / camera.height
-    views = frames * (1 + apr.views.per_frame * apr.uses_views)
+    views = frames * (1 + apr.views.each(frames) * apr.uses_views)
     mapped = min(frames, marks.photos)
     return [
         Stage(
