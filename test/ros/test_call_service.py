@@ -1,7 +1,11 @@
 """The executables `refine` and `reset`, as someone without `ros2 service call` uses them."""
 
+import signal
 import subprocess
 import sys
+
+import pytest
+from robot import wait_until
 
 
 def run(name, *arguments):
@@ -24,3 +28,17 @@ def test_a_node_that_is_not_there_is_one_sentence():
     absent = run('refine', '--node', '/robot/nobody', '--wait', '0.5')
     assert absent.returncode == 1 and absent.stderr.count('\n') == 1
     assert '/robot/nobody/refine is not there' in absent.stderr
+
+
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_waits_is_one_sentence(robot, sent):
+    program = 'import sys; from posemap_ros.node.call_service import refine; sys.exit(refine())'
+    caller = subprocess.Popen(
+        [sys.executable, '-c', program, '--node', '/robot/nobody', '--wait', '600'],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: 'posemap_caller' in robot.node.get_node_names(), 'the caller')
+    caller.send_signal(sent)
+    assert 'refine: stopped; ' in caller.communicate(timeout=120)[1]
+    assert caller.returncode == 130
