@@ -17,6 +17,7 @@ from posemap_ros.support.untrusted import FileRefused, read_yaml
 
 RECIPES = share_folder() / 'config' / 'training'
 _LARGEST_RECIPE = 64 << 10  # bytes
+_MOST_TIMES = 4.0  # a larger scene takes so many times the recipe's steps at most
 
 
 class InvalidRecipe(ValueError):
@@ -250,6 +251,8 @@ class Recipe(_Checked):
     held_out: Annotated[float, Within(0.0, 0.5)] = 0.05
     # share of the steps of a training after which the frames held out join in
     everything_from: Share = 1.0
+    # radius of the largest scene that the steps are enough for; 0: of any
+    enough_for_m: Annotated[float, Within(0.0, 1e6)] = 0.0
     nerf_p: NerfRecipe = field(default_factory=NerfRecipe)
     aprnet: AprRecipe = field(default_factory=AprRecipe)
     alignment: AlignmentRecipe = field(default_factory=AlignmentRecipe)
@@ -259,6 +262,20 @@ class Recipe(_Checked):
         super().__post_init__()
         if not self.name.isprintable():
             raise ValueError(f'name {self.name!r} cannot be printed')
+
+    def for_scene(self, radius_m: float) -> Recipe:
+        """With more steps where the scene is larger than these are enough for, in proportion to
+        its radius.
+        """
+        if not 0.0 < self.enough_for_m < radius_m:
+            return self
+        more = min(radius_m / self.enough_for_m, _MOST_TIMES)
+        nerf, apr = self.nerf_p, self.aprnet
+        return dataclasses.replace(
+            self,
+            nerf_p=dataclasses.replace(nerf, steps=round(more * nerf.steps)),
+            aprnet=dataclasses.replace(apr, steps=round(more * apr.steps)),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML takes them."""

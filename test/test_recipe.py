@@ -95,6 +95,18 @@ def test_few_frames_have_more_views_each() -> None:
     assert load_recipe('paper_indoor').aprnet.views.each(10) == 1
 
 
+def test_larger_scenes_take_more_steps() -> None:
+    fast = load_recipe('fast')
+    assert fast.for_scene(1.5) is fast
+    flat = fast.for_scene(2 * fast.enough_for_m)
+    assert flat.nerf_p.steps == 2 * fast.nerf_p.steps
+    assert flat.aprnet.steps == 2 * fast.aprnet.steps
+    assert flat.nerf_p.pose_steps == fast.nerf_p.pose_steps
+    assert fast.for_scene(1000.0).aprnet.steps == 4 * fast.aprnet.steps
+    paper = load_recipe('paper_outdoor')
+    assert paper.for_scene(100.0) is paper
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(InvalidRecipe, match='fast'):
         load_recipe('no_such_recipe')

@@ -10,7 +10,7 @@ import torch
 
 from posemap_ros.building.build import Build
 from posemap_ros.building.kept_figures import keep_figures, kept_figures
-from posemap_ros.building.scene import scene_of
+from posemap_ros.building.scene import recipe_of, scene_of
 from posemap_ros.environment import make_nerf_p
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -25,7 +25,7 @@ from posemap_ros.support.device import out_of_memory_means
 )
 def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     """Train NeRF-P or resume; returns it frozen, with figures of the held-out frames."""
-    recipe, views = build.recipe.nerf_p, build.recipe.aprnet.views
+    recipe, views = recipe_of(build).nerf_p, build.recipe.aprnet.views
     scene, seed = scene_of(build), build.seed_of_nerf
     folder = build.make_folder('nerf_p', *nerf_choices(build))
     torch.manual_seed(seed)
@@ -69,7 +69,7 @@ def nerf_choices(build: Build) -> tuple[Any, ...]:
     views = build.recipe.aprnet.views
     return (
         build.seed_of_nerf,
-        asdict(build.recipe.nerf_p),
+        asdict(recipe_of(build).nerf_p),
         build.network_camera.to_dict(),
         views.reach_m(scene_of(build).radius_m),
         views.max_rotation_deg,

@@ -17,7 +17,7 @@ from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.building.build import Build
 from posemap_ros.building.field import nerf_choices
 from posemap_ros.building.kept_figures import keep_figures, kept_figures
-from posemap_ros.building.scene import scene_of
+from posemap_ros.building.scene import recipe_of, scene_of
 from posemap_ros.environment import make_aprnet
 from posemap_ros.evaluation.errors import rotation_error_deg, summarize, translation_error_m
 from posemap_ros.evaluation.uncertainty import calibration, fit_scale
@@ -55,7 +55,7 @@ def train_aprnet_stage(
     """Train APRNet or resume; returns it with the scale of its spread and figures of the
     held-out frames.
     """
-    recipe, seed = build.recipe.aprnet, build.recipe.seed
+    recipe, seed = recipe_of(build).aprnet, build.recipe.seed
     renders = build.make_folder('renders', *nerf_choices(build), asdict(recipe.views))
     folder = build.make_folder('aprnet', *nerf_choices(build), asdict(recipe), seed)
     torch.manual_seed(seed)

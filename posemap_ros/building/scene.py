@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from posemap_ros.building.build import Build
 from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import measure_scene
 from posemap_ros.support.files import atomic_write
 from posemap_ros.support.untrusted import FileRefused, dump_yaml, read_yaml
 from posemap_ros.training_loop import InvalidCheckpoint
 
 _LARGEST_SCENE = 64 << 10  # bytes
+
+
+def recipe_of(build: Build) -> Recipe:
+    """The recipe, with as many steps as a scene so large takes."""
+    return build.recipe.for_scene(scene_of(build).radius_m)
 
 
 def scene_of(build: Build) -> SceneFrame:

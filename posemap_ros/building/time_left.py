@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from posemap_ros.building.build import Build
+from posemap_ros.building.scene import recipe_of
 from posemap_ros.support.stopwatch import format_duration
 
 # Seconds on one core of an AMD EPYC of 2025, measured once. What counts is how they compare: as
@@ -28,7 +29,7 @@ class Stage:
 
 def stages_of(build: Build) -> list[Stage]:
     """What `build_environment` does, in order."""
-    recipe, frames = build.recipe, len(build.dataset)
+    recipe, frames = recipe_of(build), len(build.dataset)
     nerf, apr, marks = recipe.nerf_p, recipe.aprnet, recipe.landmarks
     field = _MLP if nerf.field == 'mlp' else 1.0
     camera = build.network_camera
