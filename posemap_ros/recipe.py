@@ -116,7 +116,6 @@ class ViewsRecipe(_Checked):
     max_translation_m: Annotated[float, Within(0.0, 1000.0)] = 0.2
     max_translation_radii: Annotated[float, Within(0.0, 10.0)] = 0.1
     max_rotation_deg: Annotated[float, Within(0.0, 180.0)] = 10.0
-    between_depths: Annotated[float, Within(0.0, 10.0)] = 0.0
     image_height: Pixels = 72
     redraw_steps: Annotated[int, Within(0, 100_000_000)] = 0  # 0: drawn once
 

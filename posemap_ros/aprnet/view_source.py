@@ -108,7 +108,6 @@ class ViewSource:
             views,
             self.grid_camera,
             generator,
-            photos=self.photos.T_world_cam[:, :3, 3],
         )
         # Any photo's exposure, so that the pose cannot be told from it.
         chosen = torch.randint(len(self.histograms), (len(poses),), generator=generator)

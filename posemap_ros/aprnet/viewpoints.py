@@ -1,4 +1,4 @@
-"""Where synthetic views (RVS, paper, section 3.1) are taken: near photos, and between them."""
+"""Where synthetic views (RVS, paper, section 3.1) are taken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from posemap_ros.recipe import ViewsRecipe
 MIN_OPACITY = 0.8
 MAX_SHARE_TOO_CLOSE = 0.3
 _TRIES = 5
-_OTHERS = 32  # photos that are looked at for one that is near enough
 
 
 @torch.no_grad()
@@ -27,7 +26,6 @@ def draw_views(
     recipe: ViewsRecipe,
     grid_camera: Camera,
     generator: torch.Generator,
-    photos: Tensor | None = None,
 ) -> Tensor:
     """Random neighbours [N, 4, 4] of poses [N, 4, 4] from which something can be seen.
 
@@ -37,18 +35,13 @@ def draw_views(
     Args:
         recipe: how far away they may be.
         grid_camera: whose PoseMap is looked at.
-        photos: [M, 3] where photos were taken: a neighbour may lie on the way to one of them.
     """
     device = next(nerf.parameters()).device
     reach = recipe.reach_m(nerf.scene.radius_m)
-    between = recipe.between_depths * nerf.scene.middle_m
     drawn = T_world_cam.clone()
     left = torch.arange(len(drawn))
     for _ in range(_TRIES):
-        near = T_world_cam[left]
-        if photos is not None and between > 0:
-            near = move_towards_others(near, photos, between, generator)
-        candidates = perturb_poses(near, reach, recipe.max_rotation_deg, generator)
+        candidates = perturb_poses(T_world_cam[left], reach, recipe.max_rotation_deg, generator)
         good = torch.cat(
             [
                 shows_scene(nerf.posemap(part.to(device), grid_camera), nerf.scene.near_m).cpu()
@@ -60,23 +53,6 @@ def draw_views(
         if len(left) == 0:
             break
     return drawn
-
-
-def move_towards_others(
-    T_world_cam: Tensor, photos: Tensor, most_m: float, generator: torch.Generator
-) -> Tensor:
-    """Poses [N, 4, 4] moved, by a random part of the way, towards one of the places [M, 3] no
-    farther than ``most_m`` away: what lies between two passes of a drive was not photographed.
-    """
-    count, positions = len(T_world_cam), T_world_cam[:, :3, 3]
-    others = photos[torch.randint(len(photos), (count, _OTHERS), generator=generator)]
-    near = (others - positions[:, None]).norm(dim=-1) <= most_m
-    chosen = (near * torch.rand(near.shape, generator=generator)).argmax(dim=1)
-    rows = torch.arange(count)
-    part = torch.rand((count, 1), generator=generator) * near[rows, chosen][:, None]
-    moved = T_world_cam.clone()
-    moved[:, :3, 3] = torch.lerp(positions, others[rows, chosen], part.to(positions))
-    return moved
 
 
 def shows_scene(posemap: PoseMap, near_m: float) -> Tensor:

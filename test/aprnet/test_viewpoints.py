@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_environment import CAMERA, circle_of_poses
 
-from posemap_ros.aprnet.viewpoints import draw_views, move_towards_others, shows_scene
+from posemap_ros.aprnet.viewpoints import draw_views, shows_scene
 from posemap_ros.environment import Environment
 from posemap_ros.geometry import rotation_error_deg
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
@@ -41,17 +41,3 @@ def test_views_are_drawn_near_their_poses_and_bad_ones_replaced(nerf: NeRFP, mon
     moved = (drawn - POSES)[:, :3, 3].abs().amax(1)
     assert (moved[[0, 2, 3, 4, 5]] > 0).all() and moved.max() <= 0.2
     assert rotation_error_deg(drawn, POSES).max() <= 30.0
-
-
-def test_views_lie_on_the_way_to_photos_that_are_near_enough() -> None:
-    poses = torch.eye(4).repeat(300, 1, 1)
-    photos = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 3.0]])
-    moved = move_towards_others(poses, photos, 1.5, torch.Generator().manual_seed(0))
-    assert torch.equal(moved[:, :3, :3], poses[:, :3, :3])
-    x, y, z = moved[:, :3, 3].T
-    assert (z == 0).all()  # that photo is too far away
-    assert (((x > 0) ^ (y > 0)) | ((x == 0) & (y == 0))).all()  # towards one at a time
-    assert x.max() > 0.9 and y.max() > 0.45 and x.max() <= 1 and y.max() <= 0.5
-    assert 0.3 < (x > 0).float().mean() < 0.7
-    stay = move_towards_others(poses, photos, 0.1, torch.Generator().manual_seed(0))
-    assert torch.equal(stay, poses)
