@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from nearness import to_nearest
 
 from demo.drives import STEP_S, camera_poses, true_motion
 from demo.flat import (
@@ -89,14 +90,9 @@ def test_every_room_is_visited_and_entered_by_its_doorway(drive):
 
 
 def test_the_later_walk_stays_near_what_was_mapped():
-    mapped, later = camera_poses(MAPPING), camera_poses(LATER)
-    distance = np.linalg.norm(later[:, None, :3, 3] - mapped[None, :, :3, 3], axis=-1)
-    cosine = np.einsum('aij,bij->ab', later[:, :3, :3], mapped[:, :3, :3]) / 2 - 0.5
-    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    nearest = (distance + angle / 60).argmin(axis=1)
-    rows = np.arange(len(later))
-    assert distance[rows, nearest].max() < 0.5 and angle[rows, nearest].max() < 30
-    assert np.median(distance[rows, nearest]) > 0.05, 'it should not be the same path'
+    metres, degrees = to_nearest(camera_poses(LATER), camera_poses(MAPPING))
+    assert metres.max() < 0.5 and degrees.max() < 30
+    assert np.median(metres) > 0.05, 'it should not be the same path'
 
 
 @pytest.mark.parametrize('name', ROOMS)

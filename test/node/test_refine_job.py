@@ -5,18 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_frames import frames
 from tiny_environment import CAMERA, circle_of_poses, photograph
 
 from posemap_ros.dataset import ImageError
-from posemap_ros.node.frame_buffer import FrameBuffer, KeptFrame
 from posemap_ros.node.refine_job import RefineJob, read_images, write_images
-
-
-def frames() -> list[KeptFrame]:
-    buffer = FrameBuffer(8, horizon=100.0)
-    for stamp, pose in enumerate(circle_of_poses(8)):
-        buffer.add(float(stamp), photograph(pose), CAMERA)
-    return buffer.frames()
 
 
 def test_a_job_arrives_as_it_was_given(tmp_path: Path) -> None:

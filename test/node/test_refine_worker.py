@@ -6,18 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_environment import CAMERA, circle_of_poses, photograph
+from kept_frames import frames
 
 from posemap_ros.environment import Environment
-from posemap_ros.node.frame_buffer import FrameBuffer, KeptFrame
 from posemap_ros.node.refine_job import RefineJob, write_images
-
-
-def frames() -> list[KeptFrame]:
-    buffer = FrameBuffer(8, horizon=100.0)
-    for stamp, pose in enumerate(circle_of_poses(8)):
-        buffer.add(float(stamp), photograph(pose), CAMERA)
-    return buffer.frames()
 
 
 def start(folder: Path, environment: Path, revision: int, seconds: float) -> subprocess.Popen:

@@ -345,11 +345,12 @@ class Robot:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             future = client.call_async(request)
-            asked_again = time.monotonic() + PATIENCE_SECONDS / 10
-            while not future.done() and time.monotonic() < asked_again:
+            ask_again = time.monotonic() + PATIENCE_SECONDS / 10
+            while time.monotonic() < ask_again:
+                if future.done():
+                    return future.result()
                 time.sleep(0.001)
-            if future.done() or time.monotonic() > deadline:
-                return answer(future)
+            assert time.monotonic() < deadline, 'a service gave no answer however often asked'
 
     def _client(self, kind: type, name: str) -> Client:
         """Of a service that is there."""
