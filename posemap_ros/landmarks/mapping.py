@@ -164,29 +164,30 @@ def _match(
     part = [slice(*ends) for ends in zip(photos.offsets, photos.offsets[1:])]
 
     def match(block: range) -> dict[str, np.ndarray]:
-        matches, errors = [], []
+        matches, errors, alike = [], [], []
         for a, b in pairs[block.start : block.stop]:
             pair = mutual_matches(vectors[part[a]], vectors[part[b]])
             pair = pair + (photos.offsets[a], photos.offsets[b])
+            alike.append(np.einsum('md,md->m', vectors[pair[:, 0]], vectors[pair[:, 1]]))
             points = photos.pixels[pair]
             T_b_a = relative_poses(photos.T_world_cam[a], photos.T_world_cam[b])
             errors.append(
                 sampson_px(points[None, :, 0], points[None, :, 1], T_b_a[None], photos.camera)[0]
             )
             matches.append(pair)
-        return {'matches': np.concatenate(matches), 'errors': np.concatenate(errors)}
+        found = {'matches': matches, 'errors': errors, 'alike': alike}
+        return {name: np.concatenate(parts) for name, parts in found.items()}
 
     if not len(pairs):
         return np.empty((0, 2), int), np.empty(0)
-    name = f'matches-{hashlib.sha256(pairs.tobytes()).hexdigest()[:12]}'
+    name = f'matched-{hashlib.sha256(pairs.tobytes()).hexdigest()[:12]}'
     kept = in_blocks(work, name, len(pairs), _PAIRS_AT_ONCE, match, 'matching')
     matches, errors = kept['matches'], kept['errors']
     pixel = photos.camera.width / 640
     usual = float(np.median(errors)) if len(errors) else 0.0
     limit = np.clip(_USUAL_DISTANCES * usual, _LEAST_PX * pixel, _MOST_PX * pixel)
-    matches = matches[errors < limit]
-    alike = np.einsum('md,md->m', vectors[matches[:, 0]], vectors[matches[:, 1]])
-    return matches, 1.0 - alike
+    close = errors < limit
+    return matches[close], 1.0 - kept['alike'][close]
 
 
 def _place(
