@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from posemap_ros.aprnet.network import network_input
 from posemap_ros.camera import Camera
@@ -25,8 +26,9 @@ def time_bare_network(
 ) -> dict[str, float]:
     """Milliseconds (median) from the host's image to the host's numbers or pose, one at a time.
 
-    'network' is our runtime's, 'pose' has the solver after it, 'plain' is eager PyTorch in
-    float32. Weights are random. The paper tells 6.27 ms at 854x480 on an RTX 4090.
+    'network' is our runtime's, 'kernels' what the GPU is busy for in it, 'pose' has the solver
+    after it, 'plain' is eager PyTorch in float32. Weights are random. The paper tells 6.27 ms at
+    854x480 on an RTX 4090.
     """
     where = torch.device(device)
     camera = Camera(width, height, 0.9 * width, 0.9 * width, width / 2, height / 2)
@@ -41,7 +43,9 @@ def time_bare_network(
             pixels = torch.from_numpy(image[None]).to(where)
             net(network_input(pixels, camera)).T_world_cam.cpu()
 
+    on_gpu = {} if where.type == 'cpu' else {'kernels': kernels_ms(lambda: infer(image), calls)}
     return {
+        **on_gpu,
         'network': median_ms(lambda: infer(image), calls),
         'pose': median_ms(lambda: solve(infer(image)), calls),
         'plain': median_ms(plain, calls),
@@ -57,3 +61,14 @@ def median_ms(work: Callable[[], object], calls: int) -> float:
         if call >= WARM_UPS:
             times.append(1e3 * (time.perf_counter() - started))
     return statistics.median(times)
+
+
+def kernels_ms(work: Callable[[], object], calls: int) -> float:
+    """Mean milliseconds for which a GPU computes in one of so many calls; copies do not count."""
+    for _ in range(WARM_UPS):
+        work()
+    with profile(activities=[ProfilerActivity.CUDA]) as kept:
+        for _ in range(calls):
+            work()
+    seen = (e for e in kept.key_averages() if not e.key.startswith(('Memcpy', 'Memset')))
+    return sum(event.self_device_time_total for event in seen) / 1e3 / calls
