@@ -28,7 +28,8 @@ def project_to_so3(matrix: Tensor) -> Tensor:
 def make_pose(rotation: Tensor, translation: Tensor) -> Tensor:
     """Assemble rotations [..., 3, 3] and translations [..., 3] into poses [..., 4, 4]."""
     top = torch.cat([rotation, translation[..., None]], dim=-1)
-    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
+    # Without numbers from the host, for which a GPU would have to wait.
+    bottom = torch.eye(4, dtype=top.dtype, device=top.device)[3:].expand(*top.shape[:-2], 1, 4)
     return torch.cat([top, bottom], dim=-2)
 
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
+from posemap_ros.aprnet.examples import Examples
 from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.aprnet.renders import PosedViews, render_posemaps
 from posemap_ros.aprnet.supervision import Supervision
-from posemap_ros.aprnet.view_source import Examples
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import Recipe
@@ -105,10 +105,9 @@ class LabelledAligner:
         losses = []
         for seen, chosen in ((self._photos, learned), (self._views, views)):
             copies = self._draw(len(seen.deep), len(chosen))
-            predicted = self.net.pose(seen.deep[copies, chosen].float())
-            losses.append(
-                self._supervise(predicted, seen.examples, chosen, self._generator, rendering=False)
-            )
+            deep = seen.deep[copies, chosen].float()
+            known = seen.examples.known(chosen, deep.device)
+            losses.append(self._supervise(self.net.pose(deep), known))
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses).backward()
         torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), _MAX_GRADIENT_NORM)

@@ -42,5 +42,8 @@ def add_noise(images: Tensor, most: float, generator: torch.Generator) -> Tensor
     if most == 0:
         return images
     sigma = most * torch.rand((len(images), 1, 1, 1), generator=generator)
-    noise = sigma * torch.randn(images.shape, generator=generator)
-    return (images + noise.to(images.device)).clamp(0.0, 1.0)
+    # Millions of numbers, which a GPU would wait for if a processor drew them.
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    there = torch.Generator(images.device).manual_seed(seed)
+    noise = torch.randn(images.shape, generator=there, device=images.device)
+    return (images + sigma.to(images.device) * noise).clamp(0.0, 1.0)

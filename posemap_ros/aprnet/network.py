@@ -100,29 +100,58 @@ class APRNet(nn.Module):
         halves = [half.mean((2, 3)) for half in deep.chunk(2, dim=3)]
         return F.normalize(torch.cat(halves, dim=1), dim=1)
 
-    def features(
-        self, taps: list[Tensor], window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    ) -> list[Tensor]:
-        """Taps -> image features, each [B, 128, H / feature_stride, W / feature_stride].
-
-        ``window`` computes them only for a part of the image: top, left, height and width as
-        shares of the image's, on whole cells of the coarsest tap.
+    def features(self, taps: list[Tensor], window: Window | None = None) -> list[Tensor]:
+        """Taps -> image features, each [B, 128, H / feature_stride, W / feature_stride], or those
+        of a window alone.
         """
         height, width = self.feature_size
-        size = (round(window[2] * height), round(window[3] * width))
+        if window is not None:
+            cells = self.camera.height // POSEMAP_STRIDE, self.camera.width // POSEMAP_STRIDE
+            height = round(height * len(window.rows) / cells[0])
+            width = round(width * len(window.columns) / cells[1])
+            taps = [window.of(tap, cells) for tap in taps]
         return [
             F.interpolate(
-                adapter(_crop(tap, window)).float(), size, mode='bilinear', align_corners=False
+                adapter(tap).float(), (height, width), mode='bilinear', align_corners=False
             )
             for adapter, tap in zip(self.adapters, taps)
         ]
 
 
-def _crop(tap: Tensor, window: tuple[float, float, float, float]) -> Tensor:
-    height, width = tap.shape[2:]
-    top, left = round(window[0] * height), round(window[1] * width)
-    bottom, right = top + round(window[2] * height), left + round(window[3] * width)
-    return tap[:, :, top:bottom, left:right]
+@dataclass(frozen=True)
+class Window:
+    """A part of an image: neighbouring rows and columns of the stride-16 grid, as tensors, so that
+    where it is can change in what a GPU has recorded.
+    """
+
+    rows: Tensor  # [h]
+    columns: Tensor  # [w]
+
+    @classmethod
+    def draw(
+        cls,
+        cells: tuple[int, int],
+        share: float,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> Window:
+        """A random part whose sides are ``share`` of an image's with so many rows and columns."""
+        taken = [max(1, round(share * count)) for count in cells]
+        first = [
+            int(torch.randint(count - few + 1, (1,), generator=generator))
+            for count, few in zip(cells, taken)
+        ]
+        return cls(*(torch.arange(f, f + t).to(device) for f, t in zip(first, taken)))
+
+    def of(self, tap: Tensor, cells: tuple[int, int]) -> Tensor:
+        """What a feature map [B, C, h, w] of an image with so many rows and columns of cells shows
+        in the window.
+        """
+        for dim, chosen, count in ((2, self.rows, cells[0]), (3, self.columns, cells[1])):
+            if len(chosen) < count:
+                each = torch.arange(tap.shape[dim] // count, device=tap.device)
+                tap = tap.index_select(dim, (chosen[:, None] * len(each) + each).flatten())
+        return tap
 
 
 def network_input(images: Tensor, camera: Camera) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
+from posemap_ros.aprnet.examples import Examples, Known
 from posemap_ros.aprnet.losses import image_loss
-from posemap_ros.aprnet.network import APRNet, network_input
+from posemap_ros.aprnet.network import APRNet, Window, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.aprnet.view_source import ViewSource
@@ -23,38 +24,44 @@ from posemap_ros.training_phases import Phases
 
 @dataclass(frozen=True)
 class Batch:
-    """The images of one step: P photos, V synthetic views, and the first R photos once more, as
-    NeRF-P shows them from the same pose: their counterparts, which L_image compares them with.
+    """The images of one step, on the network's device: P photos, V synthetic views, and the first
+    R photos once more, as NeRF-P shows them from the same pose: their counterparts, which L_image
+    compares them with.
     """
 
     images: Tensor  # [P + V + R, 3, H, W]
-    photo: Tensor  # [P] which of all photos
-    view: Tensor  # [V] which of all synthetic views
-    pairs: int  # R
+    known: Known  # of the photos
+    known_of_views: Known | None
+    window: Window | None  # in which L_image compares; None: there are no counterparts
 
     @property
     def photos(self) -> slice:
         """Where they are among the images."""
-        return slice(0, len(self.photo))
+        return slice(0, len(self.known.T_world_cam))
 
     @property
     def views(self) -> slice:
         """Where they are among the images."""
-        return slice(len(self.photo), len(self.photo) + len(self.view))
+        views = 0 if self.known_of_views is None else len(self.known_of_views.T_world_cam)
+        return slice(self.photos.stop, self.photos.stop + views)
 
     @property
     def paired(self) -> slice:
         """Where the photos are that have a counterpart."""
-        return slice(0, self.pairs)
+        return slice(0, len(self.images) - self.views.stop)
 
     @property
     def counterparts(self) -> slice:
         """Where they are among the images."""
-        return slice(len(self.images) - self.pairs, len(self.images))
+        return slice(self.views.stop, len(self.images))
 
 
 class Objective:
-    """The losses of a training step by name; their sum is what it minimises (equation 2).
+    """Draws the batch of a training step, and says its losses by name, whose sum is what the step
+    minimises (equation 2).
+
+    All that is random, and all that comes from main memory, is in the batch: the losses are a
+    function of it alone, which a GPU can record and replay.
 
     Args:
         net: is trained.
@@ -80,11 +87,43 @@ class Objective:
         self._photos = source.examples(source.photos)
         self._at_photos = source.at_photos() if recipe.loss.image > 0 else None
 
-    def __call__(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Of the step with this index, whose random choices the generator makes."""
-        recipe, weight = self._recipe, self._recipe.loss
+    def draw(self, index: int, generator: torch.Generator) -> Batch:
+        """The batch of the step with this index, whose random choices the generator makes."""
+        recipe = self._recipe
         rendering = index >= recipe.rendering_losses_from * recipe.steps
-        batch = self.draw(index, rendering, generator)
+        count = self._photos_per_step
+        frames = self._phases.frames(index)
+        photo = frames[torch.randint(len(frames), (count,), generator=generator)]
+        images, known_of_views = [self._inputs(self._photos.views, photo)], None
+        if recipe.uses_views:
+            examples = self._source.synthetic(index)
+            near = self._source.views_near(frames)
+            views = share_of(recipe.batch) - count
+            view = near[torch.randint(len(near), (views,), generator=generator)]
+            images.append(self._inputs(examples.views, view))
+            known_of_views = self._know(examples, view, rendering, generator)
+        inputs = torch.cat(images)
+        gains = random_gains(
+            len(inputs), recipe.brightness_jitter, recipe.light_jitter, generator
+        )
+        inputs, window = brighten(inputs, gains), None
+        if self._at_photos is not None and rendering:
+            pairs = min(recipe.image_loss_batch, count)
+            # A render has the exposure of its photo, and so it gets the same change: what L_image
+            # then sees between the two is only what NeRF-P shows otherwise than a camera.
+            renders = self._inputs(self._at_photos, photo[:pairs])
+            inputs = torch.cat([inputs, brighten(renders, gains[:pairs])])
+            window = Window.draw(self._cells, recipe.image_loss_window, generator, self._device)
+        return Batch(
+            add_noise(inputs, recipe.noise, generator),
+            self._know(self._photos, photo, rendering, generator),
+            known_of_views,
+            window,
+        )
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Of photos, views and features; the weights of the recipe are in them."""
+        recipe, weight = self._recipe, self._recipe.loss
         with mixed_precision(self._device):
             taps, deep = self._net.backbone(batch.images)
         # Of the counterparts only where their poses are learned; else that part is empty.
@@ -93,83 +132,38 @@ class Objective:
         named = {
             'photos': self._supervise(
                 predicted.part(batch.photos),
-                self._photos,
-                batch.photo,
-                generator,
-                rendering=rendering,
+                batch.known,
                 counterparts=predicted.part(batch.counterparts).T_world_cam,
             )
         }
-        if recipe.uses_views:
+        if batch.known_of_views is not None:
             named['views'] = weight.rvs * self._supervise(
                 predicted.part(batch.views),
-                self._source.synthetic(index),
-                batch.view,
-                generator,
-                rendering=rendering,
+                batch.known_of_views,
                 posemap_distance=recipe.rvs_posemap_distance,
             )
-        if batch.pairs:
-            named['features'] = weight.image * self._compare_features(taps, batch, generator)
+        if batch.window is not None:
+            named['features'] = weight.image * self._compare_features(taps, batch)
         return named
-
-    def draw(self, index: int, rendering: bool, generator: torch.Generator) -> Batch:
-        """Choose the images of a step and change their brightness."""
-        recipe, photos = self._recipe, self._photos_per_step
-        frames = self._phases.frames(index)
-        photo = frames[torch.randint(len(frames), (photos,), generator=generator)]
-        images, view = [self._inputs(self._photos.views, photo)], photo.new_empty(0)
-        if recipe.uses_views:
-            views = self._source.synthetic(index).views
-            count = share_of(recipe.batch) - photos
-            near = self._source.views_near(frames)
-            view = near[torch.randint(len(near), (count,), generator=generator)]
-            images.append(self._inputs(views, view))
-        gains = random_gains(
-            photos + len(view), recipe.brightness_jitter, recipe.light_jitter, generator
-        )
-        inputs = brighten(torch.cat(images), gains)
-        pairs = 0
-        if self._at_photos is not None and rendering:
-            pairs = min(recipe.image_loss_batch, photos)
-            # A render has the exposure of its photo, and so it gets the same change: what L_image
-            # then sees between the two is only what NeRF-P shows otherwise than a camera.
-            renders = self._inputs(self._at_photos, photo[:pairs])
-            inputs = torch.cat([inputs, brighten(renders, gains[:pairs])])
-        inputs = add_noise(inputs, recipe.noise, generator)
-        return Batch(inputs, photo, view, pairs)
 
     def _inputs(self, views: PosedViews, index: Tensor) -> Tensor:
         return network_input(views.images[index].to(self._device), self._net.camera)
 
-    def _compare_features(
-        self, taps: list[Tensor], batch: Batch, generator: torch.Generator
-    ) -> Tensor:
-        """L_image, in a random window."""
-        window = random_window(self._cells, self._recipe.image_loss_window, generator)
+    def _know(
+        self, examples: Examples, chosen: Tensor, rendering: bool, generator: torch.Generator
+    ) -> Known:
+        """What is known of examples, with their PoseMaps on random cells if they are compared."""
+        cells = None
+        if rendering and self._recipe.loss.posemap > 0:
+            cells = torch.randperm(self._cells[0] * self._cells[1], generator=generator)
+            cells = cells[: self._recipe.posemap_cells]
+        return examples.known(chosen, self._device, cells)
+
+    def _compare_features(self, taps: list[Tensor], batch: Batch) -> Tensor:
+        """L_image, in the window."""
         with mixed_precision(self._device):
             real, rendered = (
-                self._net.features([tap[part] for tap in taps], window)
+                self._net.features([tap[part] for tap in taps], batch.window)
                 for part in (batch.paired, batch.counterparts)
             )
         return image_loss(real, rendered, distance=self._recipe.triplet_distance)
-
-
-def random_window(
-    size: tuple[int, int], share: float, generator: torch.Generator
-) -> tuple[float, float, float, float]:
-    """A random part of an image whose sides are ``share`` of the image's.
-
-    Args:
-        size: height and width of the image in cells; the window begins and ends between them.
-
-    Returns:
-        top, left, height and width, as shares of the image's height and width.
-    """
-    corner, extent = [], []
-    for cells in size:
-        taken = max(1, round(share * cells))
-        first = int(torch.randint(cells - taken + 1, (1,), generator=generator))
-        corner.append(first / cells)
-        extent.append(taken / cells)
-    return (*corner, *extent)

@@ -11,9 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from posemap_ros.aprnet.examples import Known
 from posemap_ros.aprnet.losses import point_loss, pose_loss, posemap_loss, spread_loss
 from posemap_ros.aprnet.network import Prediction
-from posemap_ros.aprnet.view_source import Examples
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
@@ -46,31 +46,25 @@ class Supervision:
     ) -> None:
         self._nerf, self._camera, self._recipe = nerf, camera, recipe
         self._pose_error = pose_error or partial(pose_loss, reduction=recipe.pose_reduction)
-        self._device = next(nerf.parameters()).device
-        self._rays = camera.rays(stride=POSEMAP_STRIDE).to(self._device).reshape(-1, 3)
+        device = next(nerf.parameters()).device
+        self._rays = camera.rays(stride=POSEMAP_STRIDE).to(device).reshape(-1, 3)
         self._far_m = FAR_RADII * nerf.scene.radius_m
 
     def __call__(
         self,
         predicted: Prediction,
-        examples: Examples,
-        chosen: Tensor,
-        generator: torch.Generator,
+        known: Known,
         *,
-        rendering: bool,
         posemap_distance: Literal['cosine', 'l2'] = 'cosine',
         counterparts: Tensor | None = None,
     ) -> Tensor:
-        """Their sum, of predictions for the examples ``chosen`` [B].
+        """Their sum, of predictions for B images of which this is known.
 
         Args:
-            generator: draws the cells of the PoseMap.
-            rendering: whether the PoseMap at the predicted poses is rendered and compared.
             counterparts: poses [R, 4, 4] that are predicted for renders at the poses of the first
-                R examples, if any. L_pose is then a mean over both, as in DFNet.
+                R images, if any. L_pose is then a mean over both, as in DFNet.
         """
-        weight = self._recipe.loss
-        poses = examples.views.T_world_cam[chosen].to(self._device)
+        weight, poses = self._recipe.loss, known.T_world_cam
         estimates, true_poses = predicted.T_world_cam, poses
         if counterparts is not None:
             estimates = torch.cat([estimates, counterparts])
@@ -80,20 +74,15 @@ class Supervision:
             predicted.log_sigma, predicted.T_world_cam, poses
         )
         if weight.points > 0 and predicted.points is not None:
-            depth = examples.posemaps.depth[chosen].to(self._device)
             loss = loss + weight.points * point_loss(
-                predicted.points, predicted.depths, poses, depth, self._rays, self._far_m
+                predicted.points, predicted.depths, poses, known.depth, self._rays, self._far_m
             )
-        if weight.posemap > 0 and rendering:
-            recipe = self._recipe
-            cells = torch.randperm(len(self._rays), generator=generator)[: recipe.posemap_cells]
-            true = examples.posemaps.features[chosen][:, cells].float().to(self._device)
-            opacity = examples.posemaps.opacity[chosen][:, cells].float().to(self._device)
+        if weight.posemap > 0 and known.posemap is not None:
+            true = known.posemap
             estimated = self._nerf.posemap(
-                predicted.T_world_cam,
-                self._camera,
-                cells.to(self._device),
-                recipe.posemap_features,
+                predicted.T_world_cam, self._camera, true.cells, self._recipe.posemap_features
             ).features
-            loss = loss + weight.posemap * posemap_loss(estimated, true, opacity, posemap_distance)
+            loss = loss + weight.posemap * posemap_loss(
+                estimated, true.features, true.opacity, posemap_distance
+            )
         return loss

@@ -17,6 +17,7 @@ from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.recipe import AprRecipe
+from posemap_ros.support.backward_pass import backward_pass
 from posemap_ros.support.distributed import data_parallel
 from posemap_ros.training_loop import Plateau, train
 from posemap_ros.training_phases import Phases
@@ -55,17 +56,16 @@ def train_aprnet(
     net.train()
     learned = LearnedPoseLoss().to(device) if recipe.pose_weighting == 'learned' else None
     trained = [net] if learned is None else [net, learned]
-    losses = data_parallel(Objective(net, source, phases, recipe, learned), *trained)
+    objective = Objective(net, source, phases, recipe, learned)
     optimiser = _optimiser(net, learned, recipe)
+    backward = backward_pass(data_parallel(objective.losses, *trained), *trained)
 
     def step(index: int, generator: torch.Generator) -> dict[str, Tensor]:
-        named = losses(index, generator)
-        optimiser.zero_grad(set_to_none=True)
-        sum(named.values()).backward()
+        named = backward(objective.draw(index, generator))
         if recipe.max_gradient_norm > 0:
             torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.max_gradient_norm)
         optimiser.step()
-        return {name: loss.detach() for name, loss in named.items()}
+        return named
 
     state = {'net': net} if learned is None else {'net': net, 'pose_weighting': learned}
     held_out = source.photos.part(phases.held_out)

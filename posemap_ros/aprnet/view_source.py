@@ -5,18 +5,13 @@ with.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.renders import (
-    PosedViews,
-    PoseMaps,
-    render_posemaps,
-    render_views,
-)
+from posemap_ros.aprnet.examples import Examples
+from posemap_ros.aprnet.renders import PosedViews, render_posemaps, render_views
 from posemap_ros.aprnet.viewpoints import draw_views
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.exposure import luma_histogram
@@ -24,14 +19,6 @@ from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.distributed import is_first, wait_for_all
 from posemap_ros.support.progress import progress_bar
-
-
-@dataclass
-class Examples:
-    """Images that APRNet learns from; the PoseMaps where they were taken, if a loss needs them."""
-
-    views: PosedViews
-    posemaps: PoseMaps | None
 
 
 class ViewSource:

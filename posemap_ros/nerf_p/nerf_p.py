@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -166,7 +167,7 @@ class NeRFP(nn.Module, ABC):
             features: 'pose_branch', or 'trunk' for the field's own last feature in its place
                 (NeRFMap, table 5a).
         """
-        grid = camera.rays(stride=POSEMAP_STRIDE).to(T_world_cam).reshape(-1, 3)
+        grid = _grid_rays(camera, T_world_cam.device, T_world_cam.dtype)
         if cells is not None:
             grid = grid[cells]
         directions = grid @ T_world_cam[:, :3, :3].transpose(1, 2)
@@ -210,3 +211,10 @@ def view_rays(T_world_cam: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     """
     directions = camera.rays().to(T_world_cam).reshape(-1, 3) @ T_world_cam[:3, :3].t()
     return T_world_cam[:3, 3].expand_as(directions), directions
+
+
+@lru_cache(maxsize=16)
+def _grid_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Rays [N, 3] of the cells of a PoseMap, kept on the device: each step needs them."""
+    with torch.inference_mode(False):
+        return camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3).to(device, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ class SceneFrame:
         what is left. The contraction is that of mip-NeRF 360 (equation 10), in the maximum norm so
         that it fills a cube.
         """
-        centre = self.T_world_scene.to(points)
+        centre = _on_device(self.centre, points.device, points.dtype)
         local = (points - centre[:3, 3]) @ (centre[:3, :3] / self.radius_m)
         norm = local.abs().amax(dim=-1, keepdim=True).clamp_min(1.0)
         return local * ((2.0 - 1.0 / norm) / norm) / 2.0
@@ -143,3 +144,10 @@ class SceneFrame:
         linear = 0.5 * (depth - near) / (1.0 - near)
         disparity = 0.5 + 0.5 * (1.0 / depth.clamp_min(1e-6) - 1.0) / (1.0 / far - 1.0)
         return torch.where(depth < 1.0, linear, disparity).clamp(0.0, 1.0)
+
+
+@lru_cache(maxsize=16)
+def _on_device(centre: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """A pose [4, 4] where it is needed in each step: to bring it there makes a GPU wait."""
+    with torch.inference_mode(False):
+        return torch.tensor(centre, dtype=torch.float32).reshape(4, 4).to(device, dtype)

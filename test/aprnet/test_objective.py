@@ -7,7 +7,7 @@ import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
 
 from posemap_ros.aprnet.network import network_input
-from posemap_ros.aprnet.objective import Batch, Objective
+from posemap_ros.aprnet.objective import Objective
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.environment import Environment
@@ -20,7 +20,9 @@ PHOTOS = PosedViews(
 )
 STEPS = 10
 # Of eight images four are photos, and three of these have a counterpart.
-BASE = replace(RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3)
+BASE = replace(
+    RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3, rendering_losses_from=0.0
+)
 PHASES = Phases(torch.arange(4), torch.arange(4, 8), everything_from=8)
 
 
@@ -31,47 +33,81 @@ class FaithfulSource(ViewSource):
         return self.photos
 
 
-def draw(
-    environment: Path, folder: Path, recipe: AprRecipe, *, rendering: bool = True, step: int = 0
-) -> Batch:
+def objective(environment: Path, folder: Path, recipe: AprRecipe) -> Objective:
     loaded = Environment.load(environment)
     source = FaithfulSource(loaded.load_nerf_p(), PHOTOS, CAMERA, recipe, 0, folder)
-    objective = Objective(loaded.load_aprnet(), source, PHASES, recipe)
-    return objective.draw(step, rendering, torch.Generator().manual_seed(1))
+    return Objective(loaded.load_aprnet(), source, PHASES, recipe)
+
+
+def dice() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def places(poses: torch.Tensor, among: torch.Tensor) -> list[int]:
+    """Which of the poses [N, 4, 4] these [B, 4, 4] are."""
+    return [int((among - pose).abs().amax((1, 2)).argmin()) for pose in poses]
 
 
 def test_a_batch_is_photos_then_views_then_counterparts(
     pristine_environment: Path, tmp_path: Path
 ) -> None:
     recipe = replace(BASE, brightness_jitter=0.0)
-    batch = draw(pristine_environment, tmp_path, recipe)
+    batch = objective(pristine_environment, tmp_path, recipe).draw(0, dice())
     assert len(batch.images) == 4 + 4 + 3
-    photos = network_input(PHOTOS.images[batch.photo], CAMERA)
+    photo = places(batch.known.T_world_cam, POSES)
+    photos = network_input(PHOTOS.images[photo], CAMERA)
     assert torch.equal(batch.images[batch.photos], photos)
     assert torch.equal(batch.images[batch.counterparts], photos[:3])
-    views = PosedViews.load(tmp_path / 'views_000.safetensors').images[batch.view]
-    assert torch.equal(batch.images[batch.views], network_input(views, CAMERA))
-    assert len(draw(pristine_environment, tmp_path, recipe, rendering=False).images) == 8
+    views = PosedViews.load(tmp_path / 'views_000.safetensors')
+    view = places(batch.known_of_views.T_world_cam, views.T_world_cam)
+    assert torch.equal(batch.images[batch.views], network_input(views.images[view], CAMERA))
+    early = replace(recipe, rendering_losses_from=0.5)
+    without = objective(pristine_environment, tmp_path, early).draw(4, dice())
+    assert len(without.images) == 8 and without.window is None
+
+
+def test_what_is_known_is_of_the_images(pristine_environment: Path, tmp_path: Path) -> None:
+    made = objective(pristine_environment, tmp_path, BASE)
+    known = made.draw(0, dice()).known
+    rendered = made._source.nerf.posemap(known.T_world_cam, CAMERA)
+    assert torch.allclose(known.depth, rendered.depth, atol=1e-5)
+    true = rendered.features[:, known.posemap.cells]
+    assert torch.allclose(known.posemap.features, true, rtol=2e-3, atol=1e-3)  # float16
+
+
+def test_losses_are_a_function_of_the_batch_alone(
+    pristine_environment: Path, tmp_path: Path
+) -> None:
+    made = objective(pristine_environment, tmp_path, BASE)
+    batch = made.draw(0, dice())
+    first = made.losses(batch)
+    torch.manual_seed(7)
+    again = made.losses(batch)
+    assert set(first) == {'photos', 'views', 'features'}
+    assert all(torch.equal(first[name], again[name]) for name in first)
 
 
 def test_frames_held_out_are_not_seen_before_their_time_nor_are_views_near_them(
     pristine_environment: Path, tmp_path: Path
 ) -> None:
     recipe = replace(BASE, batch=300, views=replace(BASE.views, per_frame=2))
-    early = draw(pristine_environment, tmp_path, recipe, step=7)
-    assert set(early.photo.tolist()) == {0, 1, 2, 3}
+    made = objective(pristine_environment, tmp_path, recipe)
+    early, late = (made.draw(step, dice()) for step in (7, 8))
+    views = PosedViews.load(tmp_path / 'views_000.safetensors').T_world_cam
+    assert set(places(early.known.T_world_cam, POSES)) == {0, 1, 2, 3}
     # The second view near a photo comes as many places after its first as there are photos.
-    assert set(early.view.tolist()) == {0, 1, 2, 3, 8, 9, 10, 11}
-    late = draw(pristine_environment, tmp_path, recipe, step=8)
-    assert set(late.photo.tolist()) == set(range(8))
-    assert set(late.view.tolist()) == set(range(16))
+    near = set(places(early.known_of_views.T_world_cam, views))
+    assert near == {0, 1, 2, 3, 8, 9, 10, 11}
+    assert set(places(late.known.T_world_cam, POSES)) == set(range(8))
+    assert set(places(late.known_of_views.T_world_cam, views)) == set(range(16))
 
 
 def test_a_photo_and_its_render_are_brightened_alike(
     pristine_environment: Path, tmp_path: Path
 ) -> None:
     recipe = replace(BASE, brightness_jitter=0.3, light_jitter=0.3)
-    batch = draw(pristine_environment, tmp_path, recipe)
+    batch = objective(pristine_environment, tmp_path, recipe).draw(0, dice())
     photos = batch.images[batch.paired]
-    assert not torch.equal(photos, network_input(PHOTOS.images[batch.photo[:3]], CAMERA))
+    photo = places(batch.known.T_world_cam[:3], POSES)
+    assert not torch.equal(photos, network_input(PHOTOS.images[photo], CAMERA))
     assert torch.equal(photos, batch.images[batch.counterparts])

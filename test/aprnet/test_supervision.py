@@ -7,17 +7,16 @@ import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses
 
+from posemap_ros.aprnet.examples import Known
 from posemap_ros.aprnet.network import Prediction
-from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
-from posemap_ros.aprnet.view_source import Examples
 from posemap_ros.environment import Environment
 from posemap_ros.geometry import perturb_poses
 from posemap_ros.recipe import LossWeights
 
 POSES = torch.from_numpy(circle_of_poses(6)).float()
-EXAMPLES = Examples(PosedViews(torch.zeros(6, 48, 64, 3, dtype=torch.uint8), POSES), None)
 CHOSEN = torch.tensor([4, 1, 2])
+KNOWN = Known(POSES[CHOSEN])
 POSE_ALONE = LossWeights(image=0.0, posemap=0.0, rvs=0.0, points=0.0)
 
 
@@ -41,7 +40,7 @@ def test_l_pose_is_a_mean_over_photos_and_their_counterparts(
     predicted = Prediction(photos, torch.zeros(3, 2), None, None)
 
     def loss(**more: torch.Tensor) -> torch.Tensor:
-        return supervise(predicted, EXAMPLES, CHOSEN, torch.Generator(), rendering=True, **more)
+        return supervise(predicted, KNOWN, **more)
 
     alone, both = loss(), loss(counterparts=renders)
     of_photos = [twelve(p, POSES[i]) for p, i in zip(photos, CHOSEN)]
@@ -62,6 +61,5 @@ def test_no_counterparts_are_as_none(pristine_environment: Path) -> None:
     recipe = replace(RECIPE.aprnet, loss=POSE_ALONE)
     supervise = Supervision(Environment.load(pristine_environment).load_nerf_p(), CAMERA, recipe)
     predicted = Prediction(near(POSES[CHOSEN], 1), torch.zeros(3, 2), None, None)
-    arguments = (predicted, EXAMPLES, CHOSEN, torch.Generator())
-    none = supervise(*arguments, rendering=True, counterparts=torch.empty(0, 4, 4))
-    assert torch.equal(none, supervise(*arguments, rendering=True))
+    none = supervise(predicted, KNOWN, counterparts=torch.empty(0, 4, 4))
+    assert torch.equal(none, supervise(predicted, KNOWN))
