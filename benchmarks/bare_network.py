@@ -39,7 +39,7 @@ def time_bare_network(
     infer, solve = choose_runtime(where).compile(net), PoseSolver(net)
 
     def plain() -> None:
-        with torch.inference_mode():
+        with torch.no_grad():
             pixels = torch.from_numpy(image[None]).to(where)
             net(network_input(pixels, camera)).T_world_cam.cpu()
 
