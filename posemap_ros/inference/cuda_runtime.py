@@ -31,36 +31,46 @@ class CudaRuntime:
         torch.backends.cudnn.benchmark = True
 
     def compile(self, net: APRNet) -> Infer:
+        return _RecordedNetwork(net, self._device)
+
+
+class _RecordedNetwork:
+    """Its kernels read weights and pixels where these were when they were recorded, so all of that
+    is kept.
+    """
+
+    def __init__(self, net: APRNet, device: torch.device) -> None:
         size = (1, net.camera.height, net.camera.width, 3)
-        host_pixels = torch.zeros(size, dtype=torch.uint8, pin_memory=True)
-        pixels = host_pixels.to(self._device)
-        graph, recording = PoseGraph(_with_fused_convolutions(net)), torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream(self._device)
-        stream.wait_stream(torch.cuda.current_stream(self._device))
+        self._host_pixels = torch.zeros(size, dtype=torch.uint8, pin_memory=True)
+        self._pixels = self._host_pixels.to(device)
+        self._network = PoseGraph(_with_fused_convolutions(net))
+        self._recording, self._stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        self._stream.wait_stream(torch.cuda.current_stream(device))
         with (
-            torch.cuda.stream(stream),
+            torch.cuda.stream(self._stream),
             torch.no_grad(),
             # Casts that are cached would not live as long as the recording.
             torch.autocast('cuda', dtype=torch.float16, cache_enabled=False),
         ):
             for _ in range(_WARM_UPS):
-                graph(pixels)
+                self._network(self._pixels)
             # Other threads may use the GPU meanwhile.
-            with torch.cuda.graph(recording, stream=stream, capture_error_mode='thread_local'):
-                numbers = graph(pixels)
-        host_numbers = torch.empty(numbers.shape, pin_memory=True)
-        lock = threading.Lock()
+            with torch.cuda.graph(
+                self._recording, stream=self._stream, capture_error_mode='thread_local'
+            ):
+                self._numbers = self._network(self._pixels)
+        self._host_numbers = torch.empty(self._numbers.shape, pin_memory=True)
+        self._lock = threading.Lock()
 
-        def infer(image: np.ndarray) -> np.ndarray:
-            with lock, torch.cuda.stream(stream):
-                host_pixels[0].copy_(torch.from_numpy(image))
-                pixels.copy_(host_pixels, non_blocking=True)
-                recording.replay()
-                host_numbers.copy_(numbers, non_blocking=True)
-                stream.synchronize()
-                return host_numbers.numpy()[0].copy()
-
-        return infer
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """See `Infer`."""
+        with self._lock, torch.cuda.stream(self._stream):
+            self._host_pixels[0].copy_(torch.from_numpy(image))
+            self._pixels.copy_(self._host_pixels, non_blocking=True)
+            self._recording.replay()
+            self._host_numbers.copy_(self._numbers, non_blocking=True)
+            self._stream.synchronize()
+            return self._host_numbers.numpy()[0].copy()
 
 
 class _ConvRelu(nn.Module):

@@ -165,7 +165,7 @@ def test_numbers_on_cuda_are_nearly_those_of_pytorch(backbone, head):
     expect = TorchRuntime(CPU, threads=1).compile(net)
     for image in photographs(4):
         off = np.linalg.norm(infer(image) - expect(image)) / np.linalg.norm(expect(image))
-        assert off < 0.01
+        assert off < 0.05
 
 
 def test_openvino_reports_to_nobody():
