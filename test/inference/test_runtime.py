@@ -116,6 +116,26 @@ def test_the_next_network_has_its_own_weights_and_the_first_keeps_its(runtime):
     assert_same(runtime, second, [image])
 
 
+@pytest.mark.parametrize('head', ['pooled', 'scene_points'])
+def test_weights_take_the_place_of_others_or_the_network_is_converted_again(head, monkeypatch):
+    pytest.importorskip('openvino', reason='OpenVINO is optional')
+    from posemap_ros.inference import openvino_runtime
+
+    first, second, third = (random_net('efficientnet_lite0', head, seed) for seed in range(3))
+    runtime, converted = choose_runtime(CPU, threads=1), []
+    convert = openvino_runtime._converted
+    monkeypatch.setattr(
+        openvino_runtime, '_converted', lambda net: converted.append(net) or convert(net)
+    )
+    images = photographs(2)
+    assert_same(runtime, first, images)
+    assert_same(runtime, second, images)
+    assert len(converted) == 1
+    monkeypatch.setattr(openvino_runtime, '_PREFIX', 'as it may be called one day.')
+    assert_same(runtime, third, images)
+    assert len(converted) == 2
+
+
 def test_networks_of_several_architectures_in_turn(runtime):
     for head in ('pooled', 'scene_points', 'pooled'):
         assert_same(runtime, random_net('efficientnet_lite0', head), photographs(1))
