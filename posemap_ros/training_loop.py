@@ -123,8 +123,9 @@ def train(
         seed: of the generators.
         schedule: of the learning rates.
         plateau: the error of held-out frames, which is shown, too, and may change the schedule.
-        milestone: a step, and what to call once before it, or at the end if that comes sooner.
-            From then on held-out frames are trained on, too, so the plateau is not asked any more.
+        milestone: a step, and what to call before it, or at the end if that comes sooner, and then
+            by each run that finds the training finished. From that step on held-out frames are
+            trained on, too, so the plateau is not asked any more.
         show: what TensorBoard shows some ten times: figures, and images [H, W, 3] in [0, 1].
     """
     held_out_until, judge = milestone or (steps, lambda: None)
@@ -134,6 +135,8 @@ def train(
     wait_for_all()
     start = load_checkpoint(checkpoint, state)
     if start >= steps or (plateau is not None and plateau.over):
+        if start <= held_out_until:
+            judge()  # again: the run before this one may have been stopped in it
         return
     rates = [group.setdefault('base_lr', group['lr']) for group in optimiser.param_groups]
     saved = time.monotonic()

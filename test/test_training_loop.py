@@ -220,7 +220,8 @@ def test_a_milestone_is_passed_once_before_its_step_or_at_the_end(
     tmp_path: Path, milestone: int
 ) -> None:
     assert milestones(tmp_path / 'c.pt', milestone) == [milestone]
-    assert milestones(tmp_path / 'c.pt', milestone) == []
+    # A run that was stopped in what it does at the end does it again.
+    assert milestones(tmp_path / 'c.pt', milestone) == ([None] if milestone == 10 else [])
 
 
 def test_a_milestone_is_passed_by_whichever_run_comes_there(tmp_path: Path) -> None:

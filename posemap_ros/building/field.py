@@ -37,8 +37,6 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
         keep_figures(told, {'held_out_psnr_db': psnr(nerf, photos, phases.held_out)})
 
     train_render_branch(nerf, photos, phases, recipe, seed, folder / 'views.pt', judge)
-    if phases.everything_from >= recipe.steps and not told.exists():
-        judge()  # the run before this one was stopped after its last step
     decoder = train_pose_branch(
         nerf,
         build.poses[phases.seen],

@@ -71,8 +71,6 @@ def train_aprnet_stage(
         keep_figures(told, judge_aprnet(net, photos.part(phases.held_out)))
 
     train_aprnet(net, source, phases, recipe, seed, folder / 'aprnet.pt', judge)
-    if phases.everything_from >= recipe.steps and not told.exists():
-        judge()  # the run before this one was stopped after its last step
     figures = kept_figures(told)
     scale = figures.pop('spread_scale_translation'), figures.pop('spread_scale_rotation')
     return net, scale, figures
