@@ -29,8 +29,6 @@ def backward_pass(losses: Losses, *modules: nn.Module) -> Losses:
         losses: of a batch, and of it and the modules alone.
         modules: all on one device.
     """
-    if next(modules[0].parameters()).is_cuda and world_size() == 1:
-        return RecordedPass(losses, *modules)
 
     def backward(batch: Any) -> dict[str, Tensor]:
         named = losses(batch)
@@ -39,24 +37,41 @@ def backward_pass(losses: Losses, *modules: nn.Module) -> Losses:
         sum(named.values()).backward()
         return {name: loss.detach() for name, loss in named.items()}
 
-    return backward
+    # What several processes average their gradients with cannot be recorded.
+    recordable = next(modules[0].parameters()).is_cuda and world_size() == 1
+    return RecordedPass(backward, losses, *modules) if recordable else backward
 
 
 class RecordedPass:
-    """Records the pass of the first batch of each shape, and replays it for those that follow."""
+    """Records the pass of the first batch of each shape, and replays it for those that follow.
 
-    def __init__(self, losses: Losses, *modules: nn.Module) -> None:
-        self._losses = losses
+    Args:
+        otherwise: the pass as it is, for GPUs that cannot record it.
+        losses, modules: see `backward_pass`.
+    """
+
+    def __init__(self, otherwise: Losses, losses: Losses, *modules: nn.Module) -> None:
+        self._otherwise, self._losses = otherwise, losses
         self._parameters = [p for module in modules for p in module.parameters()]
         self._buffers = [b for module in modules for b in module.buffers()]
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
+        self._records = True
 
     def __call__(self, batch: Any) -> dict[str, Tensor]:
         """See `backward_pass`; the losses are overwritten by the next batch's."""
         shapes = tuple((name, tensor.shape) for name, tensor in _tensors(batch))
+        if self._records and shapes not in self._recordings:
+            try:
+                self._recordings[shapes] = self._record(batch)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                self._records = False
+                reason = str(error).splitlines()[0]
+                print(f'this GPU records no training steps, so each takes longer ({reason})')
         recording = self._recordings.get(shapes)
         if recording is None:
-            recording = self._recordings[shapes] = self._record(batch)
+            return self._otherwise(batch)
         for (_, kept), (_, new) in zip(_tensors(recording.batch), _tensors(batch)):
             kept.copy_(new)
         recording.graph.replay()

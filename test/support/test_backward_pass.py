@@ -80,3 +80,16 @@ def test_a_recorded_pass_is_the_pass() -> None:
     recorded = backward_pass(losses_of(net), net)
     assert isinstance(recorded, RecordedPass)
     check(recorded, net, 'cuda', 1e-4)
+
+
+def test_what_cannot_be_recorded_is_done_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: RecordedPass, batch: Batch) -> None:
+        raise RuntimeError('operation not permitted when stream is capturing')
+
+    monkeypatch.setattr(RecordedPass, '_record', fail)
+    net = network('cpu')
+    losses = losses_of(net)
+    check(RecordedPass(backward_pass(losses, net), losses, net), net, 'cpu', 0.0)
+    assert capsys.readouterr().out.count('records no training steps') == 1
