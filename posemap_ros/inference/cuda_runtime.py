@@ -65,7 +65,7 @@ class _RecordedNetwork:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """See `Infer`."""
         with self._lock, torch.cuda.stream(self._stream):
-            self._host_pixels[0].copy_(torch.from_numpy(image))
+            self._host_pixels.numpy()[0] = image
             self._pixels.copy_(self._host_pixels, non_blocking=True)
             self._recording.replay()
             self._host_numbers.copy_(self._numbers, non_blocking=True)
