@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from posemap_ros.aprnet.backbones import BACKBONES
 from posemap_ros.aprnet.heads import HEADS
 from posemap_ros.camera import Camera
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, grid_size
 from posemap_ros.nerf_p.scene import SceneFrame
 
 FEATURE_CHANNELS = 128
@@ -106,7 +106,7 @@ class APRNet(nn.Module):
         """
         height, width = self.feature_size
         if window is not None:
-            cells = self.camera.height // POSEMAP_STRIDE, self.camera.width // POSEMAP_STRIDE
+            cells = grid_size(self.camera)
             height = round(height * len(window.rows) / cells[0])
             width = round(width * len(window.columns) / cells[1])
             taps = [window.of(tap, cells) for tap in taps]

@@ -15,7 +15,7 @@ from posemap_ros.aprnet.network import APRNet, Window, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.aprnet.view_source import ViewSource
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.nerf_p.pose_branch import grid_size
 from posemap_ros.recipe import AprRecipe
 from posemap_ros.support.device import mixed_precision
 from posemap_ros.support.distributed import share_of, world_size
@@ -82,7 +82,7 @@ class Objective:
         self._net, self._source, self._phases, self._recipe = net, source, phases, recipe
         self._device = next(net.parameters()).device
         self._supervise = Supervision(source.nerf, net.camera, recipe, pose_error)
-        self._cells = net.camera.height // POSEMAP_STRIDE, net.camera.width // POSEMAP_STRIDE
+        self._cells = grid_size(net.camera)
         self._photos_per_step = recipe.photos_per_step(world_size())
         self._photos = source.examples(source.photos)
         self._at_photos = source.at_photos() if recipe.loss.image > 0 else None

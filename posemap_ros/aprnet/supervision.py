@@ -16,7 +16,7 @@ from posemap_ros.aprnet.losses import point_loss, pose_loss, posemap_loss, sprea
 from posemap_ros.aprnet.network import Prediction
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.nerf_p import NeRFP
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.nerf_p.pose_branch import grid_rays
 from posemap_ros.recipe import AprRecipe
 
 # Scene points farther than this many scene radii do not help to find a position.
@@ -46,8 +46,7 @@ class Supervision:
     ) -> None:
         self._nerf, self._camera, self._recipe = nerf, camera, recipe
         self._pose_error = pose_error or partial(pose_loss, reduction=recipe.pose_reduction)
-        device = next(nerf.parameters()).device
-        self._rays = camera.rays(stride=POSEMAP_STRIDE).to(device).reshape(-1, 3)
+        self._rays = grid_rays(camera, next(nerf.parameters()).device)
         self._far_m = FAR_RADII * nerf.scene.radius_m
 
     def __call__(

@@ -10,7 +10,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.map_view.place import Place
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.nerf_p.pose_branch import grid_size
 from posemap_ros.pseudo_colour import PseudoColour
 
 # Poses of the mapping drive whose PoseMaps choose the colours of all.
@@ -31,7 +31,7 @@ def fine_posemap(nerf: NeRFP, pose: Tensor, network: Camera, fineness: int) -> T
     network's: [h, w, C].
     """
     camera = network.resized(network.width * fineness, network.height * fineness)
-    rows, columns = camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE
+    rows, columns = grid_size(camera)
     cells = torch.arange(rows * columns, device=pose.device)
     parts = [
         nerf.posemap(pose[None], camera, part).features[0] for part in cells.split(_CELLS_AT_ONCE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from posemap_ros.nerf_p.encodings import (
 from posemap_ros.nerf_p.grid_field import GridField
 from posemap_ros.nerf_p.mlp_field import MlpField
 from posemap_ros.nerf_p.photo_rays import Rays
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseBranch
+from posemap_ros.nerf_p.pose_branch import PoseBranch, grid_rays
 from posemap_ros.nerf_p.rendering import composite, weights_from_depth
 from posemap_ros.nerf_p.scene import SceneFrame
 from posemap_ros.recipe import NerfRecipe
@@ -167,7 +166,7 @@ class NeRFP(nn.Module, ABC):
             features: 'pose_branch', or 'trunk' for the field's own last feature in its place
                 (NeRFMap, table 5a).
         """
-        grid = _grid_rays(camera, T_world_cam.device, T_world_cam.dtype)
+        grid = grid_rays(camera, T_world_cam.device).to(T_world_cam.dtype)
         if cells is not None:
             grid = grid[cells]
         directions = grid @ T_world_cam[:, :3, :3].transpose(1, 2)
@@ -211,10 +210,3 @@ def view_rays(T_world_cam: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     """
     directions = camera.rays().to(T_world_cam).reshape(-1, 3) @ T_world_cam[:3, :3].t()
     return T_world_cam[:3, 3].expand_as(directions), directions
-
-
-@lru_cache(maxsize=16)
-def _grid_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Rays [N, 3] of the cells of a PoseMap, kept on the device: each step needs them."""
-    with torch.inference_mode(False):
-        return camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3).to(device, dtype)

@@ -4,14 +4,31 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import torch
 from torch import Tensor, nn
 
+from posemap_ros.camera import Camera
 from posemap_ros.geometry import make_pose, project_to_so3
 from posemap_ros.nerf_p.rendering import composite
 from posemap_ros.support.device import mixed_precision
 
 POSEMAP_CHANNELS = 256
 POSEMAP_STRIDE = 16
+
+
+def grid_size(camera: Camera) -> tuple[int, int]:
+    """Rows and columns of the grid on which a camera's PoseMap is rendered."""
+    return camera.height // POSEMAP_STRIDE, camera.width // POSEMAP_STRIDE
+
+
+# Never forgotten: a recorded training step reads them where they are.
+@cache
+def grid_rays(camera: Camera, device: torch.device) -> Tensor:
+    """Rays [N, 3] float32 of the grid's cells, row by row, optical axes, z = 1."""
+    with torch.inference_mode(False):
+        return camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3).to(device)
 
 
 class PoseBranch(nn.Module):

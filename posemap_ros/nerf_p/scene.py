@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,8 @@ class SceneFrame:
         return torch.where(depth < 1.0, linear, disparity).clamp(0.0, 1.0)
 
 
-@lru_cache(maxsize=16)
+# Never forgotten: a recorded training step reads it where it is.
+@cache
 def _on_device(centre: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
     """A pose [4, 4] where it is needed in each step: to bring it there makes a GPU wait."""
     with torch.inference_mode(False):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.geometry import invert_pose, perturb_poses
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.photo_rays import PhotoRays
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE, PoseDecoder
+from posemap_ros.nerf_p.pose_branch import PoseDecoder, grid_size
 from posemap_ros.recipe import NerfRecipe
 from posemap_ros.support.distributed import data_parallel, share_of
 from posemap_ros.training_loop import train
@@ -87,7 +88,7 @@ def train_pose_branch(
     device = next(nerf.parameters()).device
     nerf.requires_grad_(False)
     nerf.pose_branch.requires_grad_(True)
-    decoder = PoseDecoder(len(grid_camera.rays(stride=POSEMAP_STRIDE).reshape(-1, 3))).to(device)
+    decoder = PoseDecoder(math.prod(grid_size(grid_camera))).to(device)
     parameters = [*nerf.pose_branch.parameters(), *decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=recipe.pose_learning_rate, fused=True)
     T_scene_world = invert_pose(nerf.scene.T_world_scene).to(device)

@@ -1,7 +1,7 @@
 """The forward and backward pass of a training step: as it is, or recorded once and replayed.
 
 A step of APRNet with the recipe `fast` is 3000 operations that keep a GPU busy for 7 ms; to launch
-them one by one takes 110 ms (docs/RESULTS.md). A CUDA graph launches all of them with one call.
+them one by one takes 82 ms (docs/RESULTS.md). A CUDA graph launches all of them with one call.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class RecordedPass:
         """See `backward_pass`; the losses are overwritten by the next batch's."""
         shapes = tuple((name, tensor.shape) for name, tensor in _tensors(batch))
         if self._records and shapes not in self._recordings:
+            # To record sees the batch some times more: running statistics must not.
+            before = [buffer.clone() for buffer in self._buffers]
             try:
                 self._recordings[shapes] = self._record(batch)
             except torch.OutOfMemoryError:
@@ -69,6 +71,8 @@ class RecordedPass:
                 self._records = False
                 reason = str(error).splitlines()[0]
                 print(f'this GPU records no training steps, so each takes longer ({reason})')
+            for buffer, value in zip(self._buffers, before):
+                buffer.copy_(value)
         recording = self._recordings.get(shapes)
         if recording is None:
             return self._otherwise(batch)
@@ -80,8 +84,6 @@ class RecordedPass:
         return recording.named
 
     def _record(self, batch: Any) -> _Recording:
-        # What follows sees the batch some times more: running statistics must not.
-        before = [buffer.clone() for buffer in self._buffers]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -94,8 +96,6 @@ class RecordedPass:
         with torch.cuda.graph(graph):
             named = self._losses(batch)
             sum(named.values()).backward()
-        for buffer, value in zip(self._buffers, before):
-            buffer.copy_(value)
         gradients = [parameter.grad for parameter in self._parameters]
         return _Recording(graph, batch, {k: v.detach() for k, v in named.items()}, gradients)
 
