@@ -31,10 +31,13 @@ def at(x: float) -> np.ndarray:
 
 @pytest.fixture(scope='module')
 def middleware():
-    """ROS in this process."""
-    rclpy.init()
+    """ROS in this process, where other tests have not begun with it."""
+    ours = not rclpy.ok()
+    if ours:
+        rclpy.init()
     yield
-    rclpy.shutdown()
+    if ours:
+        rclpy.shutdown()
 
 
 class Recorder:
