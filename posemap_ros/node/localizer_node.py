@@ -237,7 +237,8 @@ class LocalizerNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._localization.received.tick()
-        self._images.offer(message)
+        if self._images.offer(message):  # they come faster than they can be localized
+            self._weights.give_way()
 
     def _on_initial_pose(self, message: PoseWithCovarianceStamped) -> None:
         """The network needs no first guess, but whoever gives one says the history is wrong."""

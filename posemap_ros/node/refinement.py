@@ -14,14 +14,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import posemap_ros
 from posemap_ros.alignment.align import AlignmentResult
 from posemap_ros.node.frame_buffer import KeptFrame
 from posemap_ros.node.refine_job import RefineJob, write_images
+from posemap_ros.node.refine_worker import REST, REST_SECONDS
 
+_WORK_SECONDS = 0.2  # at least, between two rests
 _GRACE_SECONDS = 2.0  # for the child to clean up when it is told to stop
 
 
@@ -36,6 +40,7 @@ class Refinement:
         self._busy = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._stopped = ''
+        self._works_until = 0.0  # by time.monotonic(), whoever asks it to rest
         self.status = 'idle'
 
     @property
@@ -76,6 +81,17 @@ class Refinement:
             process = self._process
             if process is not None:
                 _stop(process)
+
+    def give_way(self) -> None:
+        """Let the refine that runs, if one does, rest for a moment: others want the processor.
+
+        However often it is asked to, it works two fifths of the time.
+        """
+        process, now = self._process, time.monotonic()
+        if process is not None and now >= self._works_until:
+            self._works_until = now + REST_SECONDS + _WORK_SECONDS
+            with suppress(OSError, ValueError):  # it has just ended
+                os.write(process.stdin.fileno(), REST)
 
     def _run(
         self,

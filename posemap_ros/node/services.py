@@ -66,6 +66,10 @@ class WeightServices:
         """What refine does, or how it ended."""
         return self._refinement.status
 
+    def give_way(self) -> None:
+        """Let the refine that runs, if one does, leave the processor to localization."""
+        self._refinement.give_way()
+
     def close(self) -> None:
         """Stop the refine that runs, and offer the services no more."""
         self._refinement.cancel('the node is shutting down')

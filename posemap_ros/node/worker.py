@@ -43,11 +43,13 @@ class Worker(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def offer(self, item: T) -> None:
-        """Let the worker handle `item` next, instead of any that still waits."""
+    def offer(self, item: T) -> bool:
+        """Let the worker handle `item` next; whether one that still waited is dropped for it."""
         with self._changed:
+            dropped = self._newest is not None
             self._newest = item
             self._changed.notify()
+        return dropped
 
     def stop(self) -> None:
         """Let it finish what it is at, and end."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,22 @@ from kept_frames import frames
 
 from posemap_ros.environment import Environment
 from posemap_ros.node.refine_job import RefineJob, write_images
+from posemap_ros.node.refine_worker import REST, REST_SECONDS
 
 
-def start(folder: Path, environment: Path, revision: int, seconds: float) -> subprocess.Popen:
+def start(
+    folder: Path,
+    environment: Path,
+    revision: int,
+    seconds: float,
+    python: Sequence[str] = ('-m', 'posemap_ros.node.refine_worker'),
+) -> subprocess.Popen:
     folder.mkdir()
     write_images(folder, frames())
     job = RefineJob(str(environment), revision, device='cpu', threads=1, seconds=seconds)
     job.write(folder)
     return subprocess.Popen(
-        [sys.executable, '-m', 'posemap_ros.node.refine_worker', folder],
+        [sys.executable, *python, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -48,6 +56,21 @@ def test_the_folder_goes_with_who_made_it(environment: Path, tmp_path: Path) -> 
     assert (tmp_path / 'job').exists()
     process.communicate()
     assert not (tmp_path / 'job').exists()
+
+
+def test_it_rests_when_it_is_told_to(environment: Path, tmp_path: Path) -> None:
+    said = f'rests {REST_SECONDS}'
+    code = (
+        'import sys, time\n'
+        'from posemap_ros.node import refine_worker\n'
+        "time.sleep = lambda seconds: print('rests', seconds, file=sys.stderr, flush=True)\n"
+        'refine_worker.main()'
+    )
+    with start(tmp_path / 'job', environment, 0, seconds=600.0, python=['-c', code]) as process:
+        process.stdin.write(REST.decode())
+        process.stdin.flush()
+        assert said in (line.strip() for line in process.stderr)
+        process.stdin.close()
 
 
 @pytest.mark.skipif(

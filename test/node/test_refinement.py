@@ -2,8 +2,10 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from kept_frames import frames
 
 from posemap_ros.camera import Camera
 from posemap_ros.node.frame_buffer import KeptFrame
@@ -50,6 +52,30 @@ def test_a_second_one_is_refused_and_cancel_ends_the_first():
         time.sleep(0.001)
     with pytest.raises(RefineFailed, match='already running'):
         refinement.run(job('/nowhere'), FRAMES, timeout=300.0)
+    refinement.cancel('the test is over')
+    thread.join(60)
+    assert ended == ['the test is over']
+
+
+def test_it_goes_on_when_it_was_told_to_rest(environment: Path):
+    """And is stopped as ever: the handler of a signal is not its end."""
+    refinement, ended, begun = Refinement(), [], threading.Event()
+
+    def run() -> None:
+        try:
+            refinement.run(
+                job(str(environment)), frames(), 300.0, lambda fraction, text: begun.set()
+            )
+        except RefineFailed as error:
+            ended.append(str(error))
+
+    refinement.give_way()  # there is nobody who could
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(60)
+    begun.clear()
+    refinement.give_way()
+    assert begun.wait(60)
     refinement.cancel('the test is over')
     thread.join(60)
     assert ended == ['the test is over']

@@ -32,8 +32,7 @@ def test_handles_the_newest_and_drops_what_it_did_not_get_to():
     worker = Worker('test', log.handle, no_error)
     worker.offer('first')
     assert log.entered.wait(PATIENCE_SECONDS)
-    for item in ('second', 'third', 'last'):
-        worker.offer(item)
+    assert [worker.offer(item) for item in ('second', 'third', 'last')] == [False, True, True]
     log.go_on.set()
     assert log.done.wait(PATIENCE_SECONDS)
     worker.stop()
