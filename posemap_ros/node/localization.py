@@ -218,13 +218,13 @@ class Localization:
     def _weigh(self, sighting: Sighting) -> None:
         quick = sighting.quick_fix()
         best, self.rejection = self._belief.weigh(quick, self._limits())
-        state = self._tell_state()
-        if best is None or state is State.LOST:
+        if best is None or self._belief.state(self._p.lost_after) is State.LOST:
             self._output.publish_rejected(quick.T_map_base, sighting.header.stamp)
             self._warn(f'fix rejected: {self.rejection}')
-            return
-        self.source = 'regressed' if best is quick else 'verified, carried on by odometry'
-        self._accept(self._on_floor(best, sighting), sighting)
+        else:
+            self.source = 'regressed' if best is quick else 'verified, carried on by odometry'
+            self._accept(self._on_floor(best, sighting), sighting)
+        self._tell_state()
 
     def _on_floor(self, fix: Fix, sighting: Sighting) -> Fix:
         """Where the robot can be, of a fix that is believed."""
@@ -295,14 +295,14 @@ class Localization:
             self.verified.tick()
             fix = sighting.fix(verification.T_map_cam, verification.covariance)
             objection = self._belief.verified(fix, self._limits())
-            self._tell_state()
             if objection:
                 self._warn(f'verified pose not used yet: {objection}')
-                return
-            fix = self._on_floor(fix, sighting)
-            if publish and self._output.improves(fix, sighting.header.stamp):
-                self.source = 'verified'
-                self._accept(fix, sighting)
+            else:
+                fix = self._on_floor(fix, sighting)
+                if publish and self._output.improves(fix, sighting.header.stamp):
+                    self.source = 'verified'
+                    self._accept(fix, sighting)
+            self._tell_state()
 
     def _prior(self, sighting: Sighting) -> Prior | None:
         """Where the camera should be by the last verified pose and odometry."""
@@ -331,10 +331,8 @@ class Localization:
         last = self._last_accepted
         return None if last is None else (self._clock.now() - last).nanoseconds * 1e-9
 
-    def _tell_state(self) -> State:
-        state = self._belief.state(self._p.lost_after)
-        self._output.publish_state(state)
-        return state
+    def _tell_state(self) -> None:
+        self._output.publish_state(self.state())
 
     def forget(self) -> None:
         """Judge the next fix without the earlier ones: the user says that they mislead."""
