@@ -65,8 +65,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'autostart',
-                default_value='true',
-                choices=['true', 'false', 'True', 'False'],
+                default_value='',
+                choices=['', 'true', 'false', 'True', 'False'],
                 description='Start localizing at once; false: wait for a lifecycle manager.',
             ),
             DeclareLaunchArgument(
@@ -174,6 +174,12 @@ def _localizer(context: LaunchContext) -> list[Node]:
     """The node, with the parameters that were given as arguments."""
     given = {name: LaunchConfiguration(name).perform(context) for name in _PARAMETERS}
     plain_topic, given['image_transport'] = _image_topic(context)
+    # As text: a folder named 2024 is no number.
+    parameters = {
+        name: ParameterValue(value, value_type=str) for name, value in given.items() if value
+    }
+    if autostart := LaunchConfiguration('autostart').perform(context):
+        parameters['autostart'] = autostart.lower() == 'true'
     camera_info_topic = LaunchConfiguration('camera_info_topic').perform(context)
     return [
         Node(
@@ -183,13 +189,7 @@ def _localizer(context: LaunchContext) -> list[Node]:
             namespace=LaunchConfiguration('namespace'),
             parameters=[
                 ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
-                # As text: a folder named 2024 is no number.
-                *(
-                    {name: ParameterValue(value, value_type=str)}
-                    for name, value in given.items()
-                    if value
-                ),
-                {'autostart': ParameterValue(LaunchConfiguration('autostart'), value_type=bool)},
+                *([parameters] if parameters else []),
             ],
             remappings=[
                 ('image', plain_topic),

@@ -90,11 +90,13 @@ def test_a_parameter_file_is_used_and_arguments_go_before_it(launch, environment
     params = tmp_path / 'params.yaml'
     params.write_text(
         '/**:\n  ros__parameters:\n    fix_timeout: 7.5\n    tf_mode: none\n    device: cpu\n'
+        '    autostart: false\n'
     )
     process, output = launch(
         f'environment:={environment}',
         f'params_file:={params}',
         'tf_mode:=map_to_base',
+        'autostart:=true',
         'use_sim_time:=true',
         'image_topic:=/front/image/compressed',
     )
