@@ -26,7 +26,7 @@ from posemap_ros.messages.image_message import UnsupportedImage, to_rgb
 from posemap_ros.node import messages
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.stamps import FrameRefused
-from posemap_ros.node.tf import TfReader
+from posemap_ros.node.tf import NotYet, TfReader
 from posemap_ros.support.printable import printable
 
 _LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -84,6 +84,7 @@ class ViewerNode(Node):
         self.get_logger().info(f'watching {self._target}')
         self._watched = watched
         self._tf = TfReader(self, watched)
+        self._tf.listen()
         folder = self._environment or watched.environment_folder
         if not folder.is_dir():
             self._warn(
@@ -154,7 +155,7 @@ class ViewerNode(Node):
         frame = self._watched.camera_frame or image.header.frame_id
         try:
             return self._tf.mounting(frame, Time.from_msg(message.header.stamp))
-        except FrameRefused:
+        except (FrameRefused, NotYet):
             return None
 
     def _on_state(self, message: String) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from posemap_ros.node.fix import Fix
 from posemap_ros.node.frames import distance
 from posemap_ros.node.gate import Gate, Limits
-from posemap_ros.node.state import Evidence, State
+from posemap_ros.node.state import State, StateTracker
 
 _SIGMAS = 3.0
 
@@ -23,24 +23,22 @@ class Belief:
 
     Args:
         window: how many quick fixes back a new one is compared, where nothing is verified.
-        verifying: whether quick fixes have to wait for something verified.
     """
 
-    def __init__(self, window: int, verifying: bool) -> None:
-        self.verifying = verifying
+    def __init__(self, window: int) -> None:
         self._gate = Gate(window)
         self.clear()
 
     def clear(self) -> None:
         """Start anew, as after the robot was carried or time went back."""
         self._gate.clear()
-        self._evidence = Evidence()
+        self._tracker = StateTracker()
         self._anchor: Fix | None = None
         self._challenger: Fix | None = None
 
     def state(self, lost_after: float) -> State:
         """After the latest image. That images stopped coming is for the caller to see."""
-        return self._evidence.state(lost_after)
+        return self._tracker.state(lost_after)
 
     def anchor_at(self, fix: Fix, limits: Limits) -> Fix | None:
         """The newest verified fix, carried on to the moment of another one; None without one that
@@ -52,19 +50,24 @@ class Belief:
             return None
         return self._anchor.carried(fix)
 
-    def weigh(self, quick: Fix, limits: Limits) -> tuple[Fix | None, str]:
-        """The best that is known for the moment of a quick fix; or None, and a sentence why."""
+    def weigh(self, quick: Fix, limits: Limits, verifying: bool) -> tuple[Fix | None, str]:
+        """The best that is known for the moment of a quick fix; or None, and a sentence why.
+
+        Args:
+            verifying: whether quick fixes have to wait for something verified.
+        """
         anchor = self.anchor_at(quick, limits)
         objection = self._gate.judge(quick, limits)
         if anchor is not None:
             objection = _contradiction(quick, anchor, limits)
-        elif self.verifying:
+        elif verifying:
             return None, objection or 'no verified pose is new enough to judge it by'
         if objection:
-            self._evidence.speaks_against(quick.stamp)
+            # In some corners the network is always wrong; what was verified there still holds.
+            self._tracker.speaks_against(quick.stamp, decisive=anchor is None)
             return None, objection
-        if not self.verifying:
-            self._evidence.speaks_for(quick.stamp)
+        if not verifying:
+            self._tracker.speaks_for()
         if anchor is not None and anchor.sigma_translation_m <= quick.sigma_translation_m:
             return anchor, ''
         return quick, ''
@@ -84,15 +87,15 @@ class Belief:
             )
             if objection and doubted:
                 self._challenger = fix
-                self._evidence.speaks_against(fix.stamp)
+                self._tracker.speaks_against(fix.stamp)
                 return f'{objection}; waiting for another that agrees with it'
         self._anchor, self._challenger = fix, None
-        self._evidence.speaks_for(fix.stamp)
+        self._tracker.speaks_for()
         return ''
 
     def not_verified(self, stamp: float) -> None:
         """An image did not match the landmarks, or shows nothing that could."""
-        self._evidence.speaks_against(stamp)
+        self._tracker.speaks_against(stamp)
 
 
 def _contradiction(fix: Fix, anchor: Fix, limits: Limits) -> str:

@@ -36,7 +36,7 @@ class Broadcast:
         self, node: Node, parameters: Parameters, tf: TfReader, warn: Callable[[str], None]
     ) -> None:
         self._p, self._tf, self._warn = parameters, tf, warn
-        self._clock = node.get_clock()
+        self._node, self._clock = node, node.get_clock()
         self._mode = TfMode(parameters.tf_mode)
         self._broadcaster = TransformBroadcaster(node)
         self._lock = threading.Lock()
@@ -78,6 +78,10 @@ class Broadcast:
         """Stop sending until there is something new."""
         with self._lock:
             self._correction = None
+
+    def close(self) -> None:
+        """Send no more."""
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
 
     def _place(self, T: np.ndarray, child: str, other_parent: str, stamp: Time) -> None:
         """Put a frame into the map, unless something else is its parent already."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from posemap_ros.camera import Camera
 from posemap_ros.dataset.image_io import encode_image
+from posemap_ros.node.frames import distance
 
 _JPEG_QUALITY = 95
 # No wider than this: more pixels say no more about a pose, and take memory.
@@ -30,6 +31,32 @@ class KeptFrame:
     camera: Camera
     jpeg: bytes  # a tenth of the pixels' size, with errors far below what a keypoint notices
 
+    @classmethod
+    def of(
+        cls,
+        stamp: float,
+        image: np.ndarray,
+        camera: Camera,
+        T_odom_base: np.ndarray | None = None,
+    ) -> KeptFrame:
+        """Of `image` [h, w, 3] uint8 RGB of `camera`, taken at `stamp` seconds."""
+        shrink = min(1.0, _MOST_PIXELS_WIDE / camera.width)
+        if shrink < 1.0:
+            camera = camera.resized(_MOST_PIXELS_WIDE, max(1, round(shrink * camera.height)))
+            size = (camera.width, camera.height)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return cls(stamp, T_odom_base, camera, encode_image(image, '.jpg', _JPEG_QUALITY))
+
+    def gap(self, stamp: float, T_odom_base: np.ndarray | None) -> float:
+        """How much there may be between this and another frame: metres + radians + a share for
+        time.
+        """
+        gap = abs(stamp - self.stamp) / _SECONDS_PER_METRE
+        if self.T_odom_base is not None and T_odom_base is not None:
+            metres, degrees = distance(self.T_odom_base, T_odom_base)
+            gap += metres + math.radians(degrees)
+        return gap
+
 
 class FrameBuffer:
     """At most `capacity` images, none older than `horizon` seconds. Thread-safe.
@@ -46,6 +73,7 @@ class FrameBuffer:
         self._capacity = capacity
         self._horizon = horizon
         self._frames: list[KeptFrame] = []
+        self._gaps: list[float] = []  # between each and the next
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -56,27 +84,17 @@ class FrameBuffer:
         with self._lock:
             if not self._frames:
                 return True
-            last = self._frames[-1]
-            return _gap(last.stamp, last.T_odom_base, stamp, T_odom_base) >= _MINIMUM_GAP
+            return self._frames[-1].gap(stamp, T_odom_base) >= _MINIMUM_GAP
 
-    def add(
-        self,
-        stamp: float,
-        image: np.ndarray,
-        camera: Camera,
-        T_odom_base: np.ndarray | None = None,
-    ) -> None:
-        """Keep `image` [h, w, 3] uint8 RGB of `camera`, taken at `stamp` seconds."""
-        shrink = min(1.0, _MOST_PIXELS_WIDE / camera.width)
-        if shrink < 1.0:
-            camera = camera.resized(_MOST_PIXELS_WIDE, max(1, round(shrink * camera.height)))
-            size = (camera.width, camera.height)
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        frame = KeptFrame(stamp, T_odom_base, camera, encode_image(image, '.jpg', _JPEG_QUALITY))
+    def add(self, frame: KeptFrame) -> None:
+        """Keep a frame, newer than all others."""
         with self._lock:
+            if self._frames:
+                last = self._frames[-1]
+                self._gaps.append(last.gap(frame.stamp, frame.T_odom_base))
             self._frames.append(frame)
-            while self._frames[0].stamp < stamp - self._horizon:
-                self._frames.pop(0)
+            while self._frames[0].stamp < frame.stamp - self._horizon:
+                del self._frames[0], self._gaps[0]
             if len(self._frames) > self._capacity:
                 self._drop_most_redundant()
 
@@ -89,22 +107,11 @@ class FrameBuffer:
         """Forget all frames."""
         with self._lock:
             self._frames.clear()
+            self._gaps.clear()
 
     def _drop_most_redundant(self) -> None:
-        gaps = np.array(
-            [
-                _gap(a.stamp, a.T_odom_base, b.stamp, b.T_odom_base)
-                for a, b in pairwise(self._frames)
-            ]
-        )
-        del self._frames[1 + int(np.argmin(gaps[:-1] + gaps[1:]))]
-
-
-def _gap(stamp_a: float, T_a: np.ndarray | None, stamp_b: float, T_b: np.ndarray | None) -> float:
-    """How much there may be between two frames: metres + radians + a share for time."""
-    gap = abs(stamp_b - stamp_a) / _SECONDS_PER_METRE
-    if T_a is not None and T_b is not None:
-        gap += float(np.linalg.norm(T_b[:3, 3] - T_a[:3, 3]))
-        cosine = (np.trace(T_a[:3, :3].T @ T_b[:3, :3]) - 1) / 2
-        gap += float(np.arccos(np.clip(cosine, -1, 1)))
-    return gap
+        gaps = np.array(self._gaps)
+        index = 1 + int(np.argmin(gaps[:-1] + gaps[1:]))
+        del self._frames[index]
+        before, after = self._frames[index - 1 : index + 1]
+        self._gaps[index - 1 : index + 1] = [before.gap(after.stamp, after.T_odom_base)]

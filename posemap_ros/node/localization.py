@@ -28,35 +28,26 @@ from posemap_ros.node.belief import Belief
 from posemap_ros.node.broadcast import Broadcast
 from posemap_ros.node.fix import Fix
 from posemap_ros.node.floor import Planar
-from posemap_ros.node.frame_buffer import FrameBuffer
+from posemap_ros.node.frame_buffer import FrameBuffer, KeptFrame
 from posemap_ros.node.frames import TfMode, camera_in_map
 from posemap_ros.node.gate import Limits
 from posemap_ros.node.meters import Rate, Stopwatches
 from posemap_ros.node.parameters import Parameters
 from posemap_ros.node.pose_output import PoseOutput
+from posemap_ros.node.revision_in_use import RevisionInUse
 from posemap_ros.node.sighting import UNUSABLE, NothingToSee, Observer, Sighting
 from posemap_ros.node.stamps import FrameRefused, StampCheck
 from posemap_ros.node.state import State
 from posemap_ros.node.tf import NoTransform, NotYet, TfReader
 from posemap_ros.support.printable import printable
-from posemap_ros.verification.verifier import Prior, Verification, Verifier
+from posemap_ros.verification.verifier import Prior, Verification
 
-# How often to look whether odometry has come.
+# How often to look whether TF has come.
 _POLL_SECONDS = 0.005
-# Images that wait for odometry at the same time; more come only from a camera too fast for it.
+# Images that wait for TF at the same time; more come only from a camera too fast for it.
 _MOST_PENDING = 64
 # Verifying steps back behind the quick poses, by as much as a thread may.
 VERIFYING_NICENESS = 5
-
-
-def load_verifier(localizer: Localizer, parameters: Parameters) -> Verifier | None:
-    """For the revision that the localizer uses, if that has landmarks and the user wants it.
-
-    Raises:
-        InvalidLandmarks, InvalidCalibration: with a sentence.
-    """
-    wanted = parameters.verification != 'off'
-    return Verifier.of(localizer.environment) if wanted else None
 
 
 def load_planar(localizer: Localizer, parameters: Parameters) -> Planar | None:
@@ -78,10 +69,10 @@ def load_planar(localizer: Localizer, parameters: Parameters) -> Planar | None:
 
 @dataclass
 class _Pending:
-    """A sighting that waits for odometry."""
+    """A sighting that waits for TF."""
 
     sighting: Sighting
-    era: int  # how often time had started anew when its image came
+    era: int  # how often history had been cleared when its image came
     until: float  # time.monotonic() up to which it waits
 
 
@@ -89,8 +80,7 @@ class Localization:
     """What happens to the images of one camera in one environment.
 
     Args:
-        localizer: the network.
-        verifier: of the environment's landmarks; None: quick poses have to do.
+        in_use: the network and the landmarks.
         planar: puts fixes onto the floor; None: the robot may be anywhere.
         parameters: the node's.
         clock: the node's, which may be simulated.
@@ -101,8 +91,7 @@ class Localization:
 
     def __init__(
         self,
-        localizer: Localizer,
-        verifier: Verifier | None,
+        in_use: RevisionInUse,
         planar: Planar | None,
         parameters: Parameters,
         clock: Clock,
@@ -112,7 +101,8 @@ class Localization:
         frames: FrameBuffer,
         warn: Callable[[str], None],
     ) -> None:
-        self.localizer, self._p, self._clock = localizer, parameters, clock
+        self.localizer, self._in_use = in_use.localizer, in_use
+        self._p, self._clock = parameters, clock
         self._tf, self._broadcast, self._output = tf, broadcast, output
         self._frames, self._warn = frames, warn
         self._stamps = StampCheck()
@@ -121,13 +111,12 @@ class Localization:
         # Guards what follows: the workers, and the executor when time starts anew.
         self._lock = threading.RLock()
         self._era = 0
-        self._verifier = verifier
         self._planar = planar
-        self._belief = Belief(parameters.gate_window, verifier is not None)
+        self._belief = Belief(parameters.gate_window)
         self._last_accepted: Time | None = None
         # For diagnostics and the picture.
         self.stages = Stopwatches('decode', 'prepare', 'network', 'publish', 'verify')
-        self.observer = Observer(localizer, parameters, self.stages)
+        self.observer = Observer(self.localizer, parameters, self.stages)
         self.received, self.accepted, self.verified = Rate(), Rate(), Rate()
         self.estimate: Estimate | None = None
         self.verification: Verification | None = None
@@ -137,18 +126,18 @@ class Localization:
     # ---- one image after the other
 
     def handle(self, message: Image | CompressedImage | None) -> float | None:
-        """Localize an image, and those before it for which odometry has come by now.
+        """Localize an image, and those before it for which TF has come by now.
 
         Returns after how many seconds to call again, with None, because some still wait.
         """
         if message is not None:
             self._receive(message)
         while self._pending:
-            first = self._pending[0]
-            if not self._has_odometry(first):
-                return _POLL_SECONDS
-            self._pending.popleft()
-            with self.stages.time('publish'), self._saying_what_is_wrong():
+            first = self._pending.popleft()
+            with self._saying_what_is_wrong():
+                if not self._has_transforms(first):
+                    self._pending.appendleft(first)
+                    return _POLL_SECONDS
                 self._settle(first.sighting, first.era)
         return None
 
@@ -163,9 +152,12 @@ class Localization:
             try:
                 sighting = self.observer.look_at(message)
             except NothingToSee:
-                with self._unless_time_started_anew(era):
+                with self._unless_cleared(era):
                     self._belief.not_verified(stamp_ns * 1e-9)
                     self._tell_state()
+                    if self.latest is not None and self.state() is State.LOST:
+                        _, last = self.latest
+                        self._output.publish_rejected(last.T_map_base, message.header.stamp)
                 raise
             self.estimate = sighting.estimate
             self._pending.append(_Pending(sighting, era, until))
@@ -180,13 +172,24 @@ class Localization:
             self.input_problem = printable(str(error), 1000)
             self._warn(f'image not used: {error}')
 
-    def _has_odometry(self, pending: _Pending) -> bool:
-        """Look up odometry at the image's stamp; whether there is nothing more to wait for."""
-        sighting = pending.sighting
+    def _has_transforms(self, pending: _Pending) -> bool:
+        """Look up the mount and odometry at the image's stamp; whether there is nothing more to
+        wait for. Raises `FrameRefused` without a mount.
+        """
+        sighting, waits = pending.sighting, time.monotonic() < pending.until
+        try:
+            sighting.T_base_cam = self._tf.mounting(sighting.camera_frame, sighting.stamp)
+        except NotYet as error:
+            if waits:
+                return False
+            raise FrameRefused(
+                f'TF did not say in time how the camera is mounted ({error}): raise '
+                'transform_wait, or let the joints be published more often'
+            ) from None
         try:
             sighting.T_odom_base = self._tf.odometry_at(sighting.stamp)
         except NoTransform as error:
-            if isinstance(error, NotYet) and time.monotonic() < pending.until:
+            if isinstance(error, NotYet) and waits:
                 return False
             if self._p.tf_mode == TfMode.MAP_TO_ODOM:
                 self._warn(
@@ -197,27 +200,28 @@ class Localization:
 
     def _settle(self, sighting: Sighting, era: int) -> None:
         """Weigh the network's pose, and publish the best that is known for that moment."""
-        self._remember(sighting, era)
-        sighting.T_base_cam = self._tf.mounting(sighting.camera_frame, sighting.stamp)
         at_once = self._p.verification == 'always'
         if self.verifying and at_once:
             self._verify(sighting, era, publish=False)
-        with self._unless_time_started_anew(era):
+        with self.stages.time('publish'), self._unless_cleared(era):
             self._weigh(sighting)
-        if self._verify_later is not None and not at_once:
+        if self.verifying and self._verify_later is not None and not at_once:
             self._verify_later((sighting, era))
+        self._remember(sighting, era)
 
     def _remember(self, sighting: Sighting, era: int) -> None:
-        """Keep the image for refine, before it is judged: where poses are poor it is needed."""
-        with self._unless_time_started_anew(era):
-            if self._frames.wants(sighting.seconds, sighting.T_odom_base):
-                self._frames.add(
-                    sighting.seconds, sighting.image, sighting.camera, sighting.T_odom_base
-                )
+        """Keep the image for refine, believed or not: where poses are poor it is needed."""
+        if not self._frames.wants(sighting.seconds, sighting.T_odom_base):
+            return
+        frame = KeptFrame.of(
+            sighting.seconds, sighting.image, sighting.camera, sighting.T_odom_base
+        )
+        with self._unless_cleared(era):
+            self._frames.add(frame)
 
     def _weigh(self, sighting: Sighting) -> None:
         quick = sighting.quick_fix()
-        best, self.rejection = self._belief.weigh(quick, self._limits())
+        best, self.rejection = self._belief.weigh(quick, self._limits(), self.verifying)
         if best is None or self._belief.state(self._p.lost_after) is State.LOST:
             self._output.publish_rejected(quick.T_map_base, sighting.header.stamp)
             self._warn(f'fix rejected: {self.rejection}')
@@ -260,13 +264,7 @@ class Localization:
     @property
     def verifying(self) -> bool:
         """Whether poses are verified."""
-        return self._verifier is not None
-
-    def use(self, verifier: Verifier | None) -> None:
-        """Verify with other landmarks from now on."""
-        with self._lock:
-            self._verifier = verifier
-            self._belief.verifying = verifier is not None
+        return self._in_use.verifier is not None
 
     def verify_with(self, offer: Callable[[tuple[Sighting, int]], None]) -> None:
         """Where sightings go that somebody else hands to `verify`."""
@@ -279,14 +277,14 @@ class Localization:
                 self._verify(*item, publish=True)
 
     def _verify(self, sighting: Sighting, era: int, publish: bool) -> None:
-        verifier = self._verifier  # another thread may take another one into use meanwhile
+        verifier = self._in_use.verifier  # another thread may take another one into use meanwhile
         if verifier is None:
             return
         with self.stages.time('verify'):
             verification = verifier.verify(
                 sighting.image, sighting.camera, sighting.estimate, self._prior(sighting)
             )
-        with self._unless_time_started_anew(era):
+        with self._unless_cleared(era):
             self.verification = verification
             if not verification.verified:
                 self._belief.not_verified(sighting.seconds)
@@ -337,25 +335,28 @@ class Localization:
     def forget(self) -> None:
         """Judge the next fix without the earlier ones: the user says that they mislead."""
         with self._lock:
+            self._era += 1
             self._belief.clear()
+            self._last_accepted = None
+            self._broadcast.clear()
 
     def start_anew(self, why: str) -> None:
         """Forget all that is tied to a time which is no more."""
         self._warn(f'{why}: history, path, frames and transforms are cleared')
         with self._lock:
-            self._era += 1
-            self._belief.clear()
+            self.forget()
+            self.latest = None
             self._stamps.clear()
-            self._last_accepted = self.latest = None
             self._output.clear()
             self._frames.clear()
             self._tf.clear()
-            self._broadcast.clear()
 
     @contextmanager
-    def _unless_time_started_anew(self, era: int) -> Iterator[None]:
-        """Keep time as it is, so that an image of before a jump leaves no trace after it."""
+    def _unless_cleared(self, era: int) -> Iterator[None]:
+        """Keep history as it is, so that an image of before it was cleared leaves no trace after
+        that.
+        """
         with self._lock:
             if self._era != era:
-                raise FrameRefused('time started anew while it was being localized')
+                raise FrameRefused('history was cleared while it was being localized')
             yield

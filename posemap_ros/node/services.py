@@ -1,7 +1,8 @@
 """~/refine and ~/reset: what changes the weights, beside localization.
 
 Both take longer than a callback may. They run in a thread of their own, and the executor awaits
-them without holding anything up.
+them without holding anything up. The services outlive activations, so that whoever called one is
+answered even when the node is deactivated meanwhile.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from posemap_ros.node.frame_buffer import FrameBuffer
-from posemap_ros.node.localization import Localization, load_verifier
 from posemap_ros.node.parameters import Parameters
 from posemap_ros.node.refine_job import RefineJob
 from posemap_ros.node.refinement import RefineFailed, Refinement
 from posemap_ros.node.reminder import Reminder
+from posemap_ros.node.revision_in_use import RevisionInUse
 
 # With the usual ten, most of fifty calls at once would be dropped without an answer.
 _MANY_CALLS_QOS = QoSProfile(depth=100)
@@ -31,20 +32,27 @@ T = TypeVar('T')
 
 
 class WeightServices:
-    """Offers the two services on `node`, until `close`."""
+    """Offers the two services on `node`, until `close`; refine refuses before `resume`.
+
+    Args:
+        in_use: what they change.
+        frames: that refine learns from.
+        reminder: when to tell again what was told already.
+    """
 
     def __init__(
         self,
         node: Node,
         parameters: Parameters,
-        localization: Localization,
+        in_use: RevisionInUse,
         frames: FrameBuffer,
         reminder: Reminder,
     ) -> None:
         self._node, self._p = node, parameters
-        self._localization, self._frames = localization, frames
-        self._localizer = localization.localizer
+        self._in_use, self._frames = in_use, frames
+        self._localizer = in_use.localizer
         self._reminder = reminder
+        self._active = False
         self._refinement = Refinement()
         self._weights_lock = threading.Lock()
         self._resets = 0
@@ -70,9 +78,17 @@ class WeightServices:
         """Let the refine that runs, if one does, leave the processor to localization."""
         self._refinement.give_way()
 
+    def resume(self) -> None:
+        """Refine when asked to."""
+        self._active = True
+
+    def pause(self) -> None:
+        """Stop the refine that runs, and begin none."""
+        self._active = False
+        self._refinement.cancel('the node was deactivated')
+
     def close(self) -> None:
-        """Stop the refine that runs, and offer the services no more."""
-        self._refinement.cancel('the node is shutting down')
+        """Offer the services no more."""
         for service in self._services:
             self._node.destroy_service(service)
 
@@ -87,6 +103,8 @@ class WeightServices:
     def refine(self) -> tuple[bool, str]:
         """Align on the frames just seen; whether the weights changed, and a sentence."""
         p = self._p
+        if not self._active:
+            return False, 'the node is not active: it has no frames to refine on'
         frames = self._frames.frames()
         if not self._refinement.running and len(frames) < p.refine_min_frames:
             return False, (
@@ -108,7 +126,7 @@ class WeightServices:
             with self._weights_lock:
                 if self._resets != resets:
                     return False, f'not used, because reset was called: {result.reason}'
-                self._use(result.revision)
+                self._in_use.load(result.revision)
         except (RefineFailed, ValueError, OSError) as error:
             return False, f'refine failed, nothing was changed: {error}'
         return True, f'refine on {len(frames)} frames: {result.reason}'
@@ -119,7 +137,7 @@ class WeightServices:
             self._resets += 1
             before = self._localizer.revision
             try:
-                self._use(0)
+                self._in_use.load(0)
             except (ValueError, OSError) as error:
                 return False, f'reset failed, revision {before} is still in use: {error}'
         self._refinement.cancel('reset was called')
@@ -129,10 +147,6 @@ class WeightServices:
             f'back to the base weights, from revision {before}; it stays on disk, and is used '
             'again when the node is restarted without revision:=0'
         )
-
-    def _use(self, revision: int) -> None:
-        self._localizer.load_revision(revision)
-        self._localization.use(load_verifier(self._localizer, self._p))
 
     def _log_progress(self, fraction: float, text: str) -> None:
         if self._reminder.is_due(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -36,7 +37,6 @@ class Sighting:
     header: Header
     image: np.ndarray  # uint8 RGB [H, W, 3], as the camera took it
     camera: Camera
-    prepared: np.ndarray  # as the network takes it
     camera_frame: str
     estimate: Estimate
     T_odom_base: np.ndarray | None = None
@@ -96,15 +96,20 @@ class Observer:
             image = to_rgb(message)
         camera = self._camera_of(image)
         with self._stages.time('prepare'):
+            if self._p.check_image and (objection := self._objection_to(image)):
+                raise NothingToSee(objection)
             prepared = self._localizer.prepare(image, camera)
-            objection = objection_to_image(prepared) if self._p.check_image else ''
-        if objection:
-            raise NothingToSee(objection)
         with self._stages.time('network'):
             estimate = self._localizer.estimate(prepared)
         if not messages.is_pose(estimate.T_map_cam):
             raise FrameRefused('the network gave a pose that is not finite')
-        return Sighting(message.header, image, camera, prepared, camera_frame, estimate)
+        return Sighting(message.header, image, camera, camera_frame, estimate)
+
+    def _objection_to(self, image: np.ndarray) -> str:
+        """As the camera took it: prepared, it may have borders that its camera did not see."""
+        width = self._localizer.network_camera.width
+        height = max(1, round(width * image.shape[0] / image.shape[1]))
+        return objection_to_image(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
     def _camera_of(self, image: np.ndarray) -> Camera:
         """The camera that took the image."""

@@ -1,4 +1,4 @@
-"""How well the robot is localized, from the evidence for and against it. No ROS in here."""
+"""How well the robot is localized, by what speaks for and against it. No ROS in here."""
 
 from __future__ import annotations
 
@@ -17,29 +17,37 @@ class State(Enum):
     LOST = 'lost'  # they have done so for a while, or none came
 
 
-class Evidence:
-    """Counts what speaks for and against where the robot is believed to be."""
+class StateTracker:
+    """Follows the state by what speaks for and against where the robot is believed to be."""
 
     def __init__(self) -> None:
-        self._last_for: float | None = None
-        self._latest = 0.0
+        self._confirmed = False
         self._against = 0
+        self._first_against = self._last_against = 0.0
+        self._decisive = False
 
-    def speaks_for(self, stamp: float) -> None:
-        """An image confirmed the pose; stamps in seconds."""
-        self._last_for, self._latest, self._against = stamp, stamp, 0
+    def speaks_for(self) -> None:
+        """An image confirmed the pose."""
+        self._confirmed, self._against, self._decisive = True, 0, False
 
-    def speaks_against(self, stamp: float) -> None:
-        """An image did not show what it should, or nothing at all."""
-        self._latest = max(self._latest, stamp)
+    def speaks_against(self, stamp: float, decisive: bool = True) -> None:
+        """An image, of this time in seconds, did not show what it should, or nothing at all.
+
+        Where none of those that do so is decisive, the robot is not lost for them.
+        """
+        if self._against == 0:
+            self._first_against = self._last_against = stamp
+        self._first_against = min(self._first_against, stamp)
+        self._last_against = max(self._last_against, stamp)
         self._against += 1
+        self._decisive |= decisive
 
     def state(self, lost_after: float) -> State:
         """`lost_after`: seconds of images that speak against the pose until the robot is lost."""
-        if self._last_for is None:
+        if not self._confirmed:
             return State.UNINITIALIZED
         if self._against < _NEWS:
             return State.LOCALIZED
-        if self._latest - self._last_for < lost_after:
+        if not self._decisive or self._last_against - self._first_against < lost_after:
             return State.UNCERTAIN
         return State.LOST

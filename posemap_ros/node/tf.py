@@ -18,22 +18,27 @@ class NoTransform(ValueError):
 
 
 class NotYet(NoTransform):
-    """The frames are connected, but not at that time: odometry may come later than the image."""
+    """The frames are connected, but not at that time: TF may come later than the image."""
 
 
 class TfReader:
-    """Looks transforms up, without waiting for anything.
+    """Looks transforms up, without waiting for anything, once it listens.
 
     Give it the node whose clock it follows: a buffer that does not know the node follows the
-    system's clock and keeps stale transforms when a bag loops. The listener's option spin_thread
-    must stay off: it would spin the node a second time.
+    system's clock and keeps stale transforms when a bag loops. One for the node's whole life: a
+    buffer offers a service that nobody takes away again.
     """
 
     def __init__(self, node: Node, parameters: Parameters) -> None:
-        self._p = parameters
+        self._node, self._p = node, parameters
         self._mode = TfMode(parameters.tf_mode)
         self._buffer = Buffer(node=node)
-        self._listener = TransformListener(self._buffer, node)
+        self._listener: TransformListener | None = None
+
+    def listen(self) -> None:
+        """Take transforms from now on."""
+        # Its option spin_thread must stay off: it would spin the node a second time.
+        self._listener = TransformListener(self._buffer, self._node)
 
     def odometry_at(self, stamp: Time) -> np.ndarray | None:
         """``T_odom_base``; None in the modes for robots without odometry.
@@ -47,13 +52,16 @@ class TfReader:
     def mounting(self, camera_frame: str, stamp: Time) -> np.ndarray:
         """``T_base_cam``: how the camera is mounted on the frame whose pose is published.
 
-        Raises `FrameRefused`: nothing can be said of the robot without.
+        Raises `NotYet`, as where a joint moves it, or `FrameRefused`: nothing can be said of the
+        robot without.
         """
         if self._mode is TfMode.MAP_TO_CAMERA:
             return np.eye(4)
         base = self._p.base_frame
         try:
             return self.lookup(base, camera_frame, stamp)
+        except NotYet:
+            raise
         except NoTransform as error:
             raise FrameRefused(
                 f'TF does not say how the camera is mounted ({error}): run robot_state_publisher '
@@ -81,5 +89,6 @@ class TfReader:
         self._buffer.clear()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and forget what was heard."""
         self._listener.unregister()
+        self.clear()

@@ -9,5 +9,5 @@ def frames() -> list[KeptFrame]:
     """Eight, from around the place."""
     buffer = FrameBuffer(8, horizon=100.0)
     for stamp, pose in enumerate(circle_of_poses(8)):
-        buffer.add(float(stamp), photograph(pose), CAMERA)
+        buffer.add(KeptFrame.of(float(stamp), photograph(pose), CAMERA))
     return buffer.frames()

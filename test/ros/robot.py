@@ -226,12 +226,14 @@ class Robot:
         self.clock_ns += int(seconds * 1e9)
         self._clock.publish(Clock(clock=self.now().to_msg()))
 
-    def mount(self) -> None:
-        """Publish how the camera is mounted; who listens later hears it, too."""
-        self._static.sendTransform(
-            messages.transform_stamped(
-                T_BASE_CAM, 'base_link', CAMERA_FRAME, Time(nanoseconds=1).to_msg()
-            )
+    def mount(self, stamp: Time | None = None) -> None:
+        """Publish how the camera is mounted: for good, and who listens later hears it, too; or at
+        one time, as a joint does.
+        """
+        broadcaster = self._static if stamp is None else self._tf
+        stamp = stamp or Time(nanoseconds=1)
+        broadcaster.sendTransform(
+            messages.transform_stamped(T_BASE_CAM, 'base_link', CAMERA_FRAME, stamp.to_msg())
         )
 
     def odometry(self, T_odom_base: np.ndarray, stamp: Time) -> None:

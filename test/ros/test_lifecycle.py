@@ -1,10 +1,11 @@
 """The node under a lifecycle manager, such as nav2's."""
 
+import shutil
 import time
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from robot import answer, wait_until
+from robot import answer, child_of, frames_kept, wait_until
 
 
 class Manager:
@@ -75,5 +76,36 @@ def test_every_command_of_nav2s_manager(start_node, robot, next_view):
             else:
                 wait_until(lambda: not robot.sees_subscriber_of_images(), 'it to leave the topics')
     # It stays there to be asked, until whoever launched it ends it.
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
+
+
+def test_whoever_called_refine_is_answered_when_the_node_is_deactivated(
+    start_node, robot, environment, tmp_path, next_view
+):
+    own = shutil.copytree(environment, tmp_path / 'own')
+    node = start_node(environment=own, tf_mode='none', refine_min_frames=8, refine_seconds=600.0)
+    manager = Manager(robot.node)
+    robot.drive_until(lambda: frames_kept(robot) >= 8, 'frames', next_view)
+    refined = robot.call('refine')
+    wait_until(lambda: child_of(node.pid) is not None, 'the refine')
+    assert manager.change(Transition.TRANSITION_DEACTIVATE)
+    response = answer(refined)
+    assert not response.success
+    assert 'the node was deactivated' in response.message
+    assert 'not active' in answer(robot.call('refine')).message
+    assert answer(robot.call('reset')).success
+    for _ in range(2):
+        assert manager.change(Transition.TRANSITION_ACTIVATE)
+        robot.poses.clear()
+        robot.drive_until(lambda: robot.poses, 'poses', next_view)
+        assert manager.change(Transition.TRANSITION_DEACTIVATE)
+
+    def topics_left() -> bool:
+        return 'posemap' not in [
+            info.node_name for info in robot.node.get_publishers_info_by_topic('/tf')
+        ]
+
+    wait_until(topics_left, 'it to leave /tf')
     assert node.stop() == 0
     assert 'Traceback' not in node.log

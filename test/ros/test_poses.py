@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import running_nodes
 from rclpy.time import Time
-from robot import T_BASE_CAM, matrix, nanoseconds, wait_until
+from robot import T_BASE_CAM, Robot, matrix, nanoseconds, wait_until
 from tiny_environment import CAMERA
 
 from posemap_ros.node import messages
@@ -62,6 +62,23 @@ def test_pose_is_that_of_the_base_at_the_images_stamp(node, robot, localizer, vi
     covariance = np.array(same.pose.covariance).reshape(6, 6)
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
     np.testing.assert_allclose(covariance[3:, 3:], estimate.covariance[3:, 3:], rtol=1e-3)
+
+
+def test_a_camera_on_a_joint_is_waited_for(start_node, views):
+    """Joint states come at 10 to 50 Hz, mostly after the image."""
+    start_node(tf_mode='map_to_base')
+    with Robot(CAMERA, mounted=False) as robot:
+        stamps = set()
+
+        def look_and_say_later_where_from() -> bool:
+            robot.mount(robot.now())
+            stamp = robot.drive(views[0])
+            stamps.add(stamp.nanoseconds)
+            time.sleep(0.2)
+            robot.mount(robot.now())
+            return bool(robot.new_poses(stamps))
+
+        robot.wait_for(look_and_say_later_where_from, 'a pose')
 
 
 def test_map_to_odom_completes_tf_and_goes_on_between_the_images(node, robot, views):

@@ -43,6 +43,8 @@ def test_a_covered_camera_is_lost_and_found_again(start_node, robot, states):
         'diagnostics',
     )
     assert len(robot.poses) == poses
+    # The last word is not that it knows to a centimetre where it is.
+    assert robot.poses_with_covariance[-1].pose.covariance[0] == 9999.0
     drive_until('localized', SHARP)
     # None is skipped, none is said twice.
     known = ['localized', 'uncertain', 'lost', 'localized']
