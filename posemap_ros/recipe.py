@@ -125,11 +125,11 @@ class ViewsRecipe(_Checked):
         """
         return max(self.per_frame, -(-self.at_least // frames))
 
-    def reach_m(self, radius_m: float) -> float:
-        """How far a view may lie from a training pose along each axis, in a scene of this radius:
-        a step indoors is 0.2 m, and 3 m on a street.
+    def reach_m(self, middle_m: float) -> float:
+        """How far a view may lie from a training pose along each axis, where things are about so
+        far away: a step indoors is 0.2 m, and 3 m on a street.
         """
-        return max(self.max_translation_m, self.max_translation_radii * radius_m)
+        return max(self.max_translation_m, self.max_translation_radii * middle_m)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def align(
     labelled = bool(sightings.verified.all())
     photos = sightings.photos
     views = recipe.aprnet.views
-    steps_apart = (views.reach_m(nerf.scene.radius_m), views.max_rotation_deg)
+    steps_apart = (views.reach_m(nerf.scene.middle_m), views.max_rotation_deg)
     trained, held_out = hold_out_places(photos.T_world_cam, *steps_apart)
     shown = share_shown(photos.T_world_cam, mapped, *steps_apart)
     if shown < _LEAST_SHOWN:

@@ -42,7 +42,7 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
         build.poses[phases.seen],
         build.network_camera,
         recipe,
-        views.reach_m(scene.radius_m),
+        views.reach_m(scene.middle_m),
         views.max_rotation_deg,
         seed,
         folder / 'posemap.pt',
@@ -69,7 +69,7 @@ def nerf_choices(build: Build) -> tuple[Any, ...]:
         build.seed_of_nerf,
         asdict(recipe_of(build).nerf_p),
         build.network_camera.to_dict(),
-        views.reach_m(scene_of(build).radius_m),
+        views.reach_m(scene_of(build).middle_m),
         views.max_rotation_deg,
     )
 

@@ -66,7 +66,10 @@ class SceneFrame:
             local = (positions.double() - centre[:3, 3]) @ centre[:3, :3]
             return local.abs().amax(dim=-1)
 
-        radius = max(float(reach(T_world_cam[:, :3, 3]).max()) * margin, MIN_RADIUS_M)
+        reached = reach(T_world_cam[:, :3, 3])
+        # A pose far from where nearly all are is a mistake, and would make everything coarse.
+        farthest = min(float(reached.max()), margin * float(reached.quantile(0.98)))
+        radius = max(farthest * margin, MIN_RADIUS_M)
         near, middle = _NEAR * radius, radius
         if points is not None and depths is not None:
             radius = max(radius, float(reach(points).quantile(0.9)) / 2.0)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mapped_room import RoomField
+from textured_room import SIZE_M
 from tiny_environment import CAMERA, circle_of_poses
 
-from posemap_ros.aprnet.viewpoints import draw_views, shows_scene
+from posemap_ros.aprnet.viewpoints import draw_views, shows_scene, way_is_free
 from posemap_ros.environment import Environment
 from posemap_ros.geometry import rotation_error_deg
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
@@ -29,11 +31,20 @@ def test_blocked_and_empty_views_are_told_from_good_ones() -> None:
     assert shows_scene(posemap, near_m=0.1).tolist() == [True, False, False]
 
 
+def test_a_way_through_a_wall_is_not_free() -> None:
+    half = float(SIZE_M[0]) / 2
+    start = torch.tensor([half - 0.4, 0.1, 0.1]).expand(3, 3)
+    steps = torch.tensor([[0.2, 0.01, 0.01], [0.8, 0.01, 0.01], [-0.8, 0.01, 0.01]])
+    assert way_is_free(RoomField(), start, start + steps).tolist() == [True, False, True]
+
+
 def test_views_are_drawn_near_their_poses_and_bad_ones_replaced(nerf: NeRFP, monkeypatch) -> None:
     good = torch.tensor([True, False, True, False, True, True])
     answers = [good, torch.tensor([False, True]), *[torch.tensor([False])] * 3]
     module = 'posemap_ros.aprnet.viewpoints.shows_scene'
     monkeypatch.setattr(module, lambda posemap, near_m: answers.pop(0))
+    free = 'posemap_ros.aprnet.viewpoints.way_is_free'
+    monkeypatch.setattr(free, lambda nerf, start, end: torch.ones(len(start), dtype=torch.bool))
     drawn = draw_views(nerf, POSES, VIEWS, CAMERA, torch.Generator().manual_seed(0))
     assert not answers
     # The one that never came out well is the pose itself.

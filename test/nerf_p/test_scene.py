@@ -21,6 +21,12 @@ def test_radius_holds_all_cameras_with_a_margin(scene: SceneFrame) -> None:
     assert scene.normalise(positions).abs().max() <= 0.5
 
 
+def test_one_mistaken_pose_makes_nothing_coarse(scene: SceneFrame) -> None:
+    poses = np.concatenate([circle_of_poses(12, radius_m=2.0)] * 20)
+    poses[100, :3, 3] += 60.0
+    assert SceneFrame.from_poses(torch.from_numpy(poses)).radius_m < 2.0 * scene.radius_m
+
+
 def test_a_camera_that_only_turned_still_has_a_scene() -> None:
     poses = circle_of_poses(8)
     poses[:, :3, 3] = (5.0, 6.0, 7.0)
