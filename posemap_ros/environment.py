@@ -73,7 +73,6 @@ class Environment:
     ]  # measured over predicted spread on held-out frames: metres, radians
     figures: dict[str, Any]  # what training measured
     revision: int  # 0 is the base
-    latest_revision: int
     landmarks: Path | None  # their file, if they were mapped
     todays_landmarks: Path | None  # the file of those that the revision adds, if it does
     verification: dict[str, Any]  # what verdicts on poses were calibrated to; empty without them
@@ -105,32 +104,31 @@ class Environment:
             if read_manifest(path / MANIFEST) == manifest:
                 raise
             return cls.load(path, revision)  # it was replaced, or got landmarks, just now
-        latest = _latest_revision(path)
         warning = ''
         if revision is None:
             revision, warning = _newest_sound_revision(path)
         elif revision not in (0, *_revisions(path)):
-            raise InvalidEnvironment(f'{path} has no revision {revision}: its newest is {latest}')
+            raise InvalidEnvironment(
+                f'{path} has no revision {revision}: its newest is {_latest_revision(path)}'
+            )
         if revision:
             digests |= _check_revision(path, revision)
         try:
+            todays_landmarks = _revision_folder(path, revision) / TODAYS_LANDMARKS_FILE
             return cls(
-                path,
-                _camera(manifest, 'camera', Within(1, 65535)),
-                _camera(manifest, 'network_camera', Within(32, 2048)),
-                SceneFrame.from_dict(manifest['scene']),
-                recipe_from_dict(manifest['recipe'], 'recipe'),
-                _spread_scale(manifest['spread_scale']),
-                dict(manifest['figures']),
-                revision,
-                latest,
-                path / LANDMARKS_FILE if LANDMARKS_FILE in digests else None,
-                _revision_folder(path, revision) / TODAYS_LANDMARKS_FILE
-                if TODAYS_LANDMARKS_FILE in digests
-                else None,
-                dict(manifest.get('verification', {})),
-                digests,
-                warning,
+                path=path,
+                camera=_camera(manifest, 'camera', Within(1, 65535)),
+                network_camera=_camera(manifest, 'network_camera', Within(32, 2048)),
+                scene=SceneFrame.from_dict(manifest['scene']),
+                recipe=recipe_from_dict(manifest['recipe'], 'recipe'),
+                spread_scale=_spread_scale(manifest['spread_scale']),
+                figures=dict(manifest['figures']),
+                revision=revision,
+                landmarks=path / LANDMARKS_FILE if LANDMARKS_FILE in digests else None,
+                todays_landmarks=todays_landmarks if TODAYS_LANDMARKS_FILE in digests else None,
+                verification=dict(manifest.get('verification', {})),
+                digests=digests,
+                warning=warning,
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = f'{error} is missing' if isinstance(error, KeyError) else error
