@@ -23,6 +23,7 @@ from posemap_ros.dataset import PosedImages, open_dataset, open_part
 from posemap_ros.evaluation.ablation import Result, fraction_table, main_table, outlier_table
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.evaluation.retrieval import retrieve_poses
+from posemap_ros.evaluation.run import localize_all
 from posemap_ros.evaluation.uncertainty import calibration
 from posemap_ros.localizer import Localizer
 from posemap_ros.recipe import load_recipe
@@ -30,7 +31,6 @@ from posemap_ros.support.command_line import SEED, add_training_arguments, numbe
 from posemap_ros.support.distributed import is_first, process_group, wait_for_all
 from posemap_ros.support.files import atomic_write
 from posemap_ros.training.align import align_on_images
-from posemap_ros.training.evaluate import localize_all
 from posemap_ros.training.train_nerf_p import only_training_in
 from posemap_ros.verification.verifier import Verifier
 

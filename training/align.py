@@ -24,6 +24,7 @@ from posemap_ros.dataset import PosedImages, open_images, photos
 from posemap_ros.dataset.open_dataset import is_bag, is_dataset
 from posemap_ros.environment import MANIFEST, Environment
 from posemap_ros.evaluation.errors import Evaluation, rotation_error_deg, translation_error_m
+from posemap_ros.evaluation.run import localize_all
 from posemap_ros.extraction.bag_recording import BagOptions
 from posemap_ros.extraction.from_bag import extract_bag
 from posemap_ros.localizer import Localizer
@@ -32,7 +33,6 @@ from posemap_ros.support.device import out_of_memory_means
 from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
-from posemap_ros.training.evaluate import localize_all
 from posemap_ros.verification.verifier import Verifier
 
 # The poses that images come with are compared with on so many of them.

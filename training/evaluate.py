@@ -11,12 +11,12 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from posemap_ros.dataset import PosedImages, open_dataset, open_images, open_part
+from posemap_ros.dataset import PosedImages, open_dataset, open_part
 from posemap_ros.environment import Environment, InvalidEnvironment
 from posemap_ros.evaluation.errors import (
     RECALLS,
@@ -27,96 +27,84 @@ from posemap_ros.evaluation.errors import (
     translation_error_m,
 )
 from posemap_ros.evaluation.retrieval import retrieve_poses
+from posemap_ros.evaluation.run import count_false_accepts, localize_all, verifier_of
 from posemap_ros.evaluation.tum_format import tells_time, write_tum
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.localizer import Localizer
-from posemap_ros.support import commands
 from posemap_ros.support.command_line import add_data_arguments, number, run_stage
 from posemap_ros.support.files import atomic_write, check_writable
-from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 from posemap_ros.verification.verifier import Verifier
 
 ESTIMATED, TRUE = 'estimated.tum', 'true.tum'
 
 
-def evaluate(
-    environment: Path,
-    data: Path,
-    split: Path | None = None,
-    *,
-    device: str = 'auto',
-    revision: int | None = None,
-    data_format: str | None = None,
-) -> dict[str, float]:
-    """Errors of an environment on a dataset, see `Evaluation.summary`.
+@dataclass(frozen=True)
+class Candidate:
+    """One revision of one environment, by a name that tells it from the others."""
 
-    Raises:
-        InvalidEnvironment, DatasetError, CameraMismatch: with a sentence.
+    name: str
+    localizer: Localizer
+    verifier: Verifier | None  # if something is to be verified
+
+
+def find_candidates(arguments: argparse.Namespace) -> list[Candidate]:
+    """Revisions of an environment, or the newest of it, then the newest of others. Raises
+    `InvalidEnvironment`.
     """
-    dataset = open_part(data, 'test', split, data_format)
-    return localize_all(Localizer(environment, device, revision), dataset).summary()
+    environment, revisions = arguments.environment, arguments.revision
+    found = [(environment, revision) for revision in revisions or [None]]
+    found += [(other, None) for other in arguments.compare]
+    localizers = [Localizer(path, arguments.device, revision) for path, revision in found]
+    if len(set(revisions)) < len(revisions):
+        raise InvalidEnvironment('--revision: the same one is named twice')
+    names = [path.resolve().name for path, _ in found]
+    if len({path for path, _ in found}) > len(set(names)) or not all(names):
+        names = [str(path) for path, _ in found]
+    if len(revisions) > 1:
+        own = '' if not arguments.compare else f'{names[0]} '
+        names[: len(revisions)] = [f'{own}revision {revision}' for revision in revisions]
+    if len(set(names)) < len(names):
+        raise InvalidEnvironment('--compare: the same environment is named twice')
+    verifies = arguments.verification == 'always' or arguments.against
+    return [
+        Candidate(name, localizer, verifier_of(localizer) if verifies else None)
+        for name, localizer in zip(names, localizers)
+    ]
 
 
-def localize_all(
-    localizer: Localizer,
-    dataset: PosedImages,
-    watch: Stopwatch | None = None,
-    verifier: Verifier | None = None,
-) -> Evaluation:
-    """Localize all images of a dataset, one by one, and verify each pose if there is a verifier.
-
-    Each image stands alone: no pose carries over to the next.
-    """
-    watch = watch or Stopwatch()
-    with watch.section('loading'):
-        localizer.localize(dataset.load(0), dataset.camera_of(0))  # the first call is slower
-    estimates, verified = [], []
-    for index in progress_bar(range(len(dataset)), 'localizing', len(dataset)):
-        with watch.section('reading'):
-            image = dataset.load(index)
-        camera = dataset.camera_of(index)
-        with watch.section('localizing'):
-            estimates.append(localizer.localize(image, camera))
-        if verifier is not None:
-            with watch.section('verifying'):
-                verified.append(verifier.verify(image, camera, estimates[-1]))
-    return Evaluation(
-        dataset.frames, tuple(estimates), localizer.revision, tuple(verified), dataset.unit
-    )
-
-
-def verifier_of(localizer: Localizer) -> Verifier:
-    """What verifies the poses of an environment. Raises `InvalidEnvironment` without landmarks."""
-    verifier = Verifier.of(localizer.environment)
-    if verifier is None:
-        raise InvalidEnvironment(
-            f'{localizer.environment.path} has no landmarks to verify poses by; map them: '
-            + commands.stage(
-                'map_landmarks', '--environment', localizer.environment.path, '--data', 'DATA'
+def measure(
+    candidate: Candidate, dataset: PosedImages, arguments: argparse.Namespace, watch: Stopwatch
+) -> tuple[Evaluation, dict[str, object]]:
+    """Localize everything; also the figures to print."""
+    localizer, verifier = candidate.localizer, candidate.verifier
+    if localizer.environment.warning:
+        print(localizer.environment.warning, file=sys.stderr)
+    verifies = arguments.verification == 'always'
+    evaluation = localize_all(localizer, dataset, watch, verifier if verifies else None)
+    figures = evaluation.summary()
+    if arguments.against:
+        with watch.section('foreign images'):
+            figures |= count_false_accepts(
+                localizer, verifier, arguments.against, arguments.format
             )
-        )
-    return verifier
+    return evaluation, figures
 
 
-def count_false_accepts(
-    localizer: Localizer, verifier: Verifier, folders: list[Path], data_format: str | None = None
-) -> dict[str, int]:
-    """Of images taken elsewhere, which need no poses, how many are verified all the same.
-
-    They are taken as images of the environment's camera, scaled to its size.
-    """
-    camera = localizer.environment.camera
-    total = accepted = 0
-    for folder in folders:
-        foreign = open_images(folder, None, data_format)
-        for index in progress_bar(range(len(foreign)), f'against {folder}', len(foreign)):
-            size = (camera.width, camera.height)
-            image = cv2.resize(foreign.load(index), size, interpolation=cv2.INTER_AREA)
-            found = verifier.verify(image, camera, localizer.localize(image, camera))
-            total += 1
-            accepted += found.verified
-    return {'foreign_images': total, 'foreign_verified': accepted}
+def measure_nearest(
+    known: PosedImages, dataset: PosedImages, localizer: Localizer
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Poses [N, 4, 4] of the images known that are nearest by looks, and their errors."""
+    backbone = localizer.environment.recipe.aprnet.backbone
+    nearest = retrieve_poses(known, dataset, localizer.network_camera, backbone)
+    figures = summarize(
+        translation_error_m(nearest, dataset.poses), rotation_error_deg(nearest, dataset.poses)
+    )
+    print(
+        f'nearest image: {figures["median_translation_m"]:.4f} {dataset.unit}, '
+        f'{figures["median_rotation_deg"]:.2f} deg median'
+    )
+    return nearest, figures
 
 
 def write_trajectories(folder: Path, evaluation: Evaluation) -> None:
@@ -128,28 +116,6 @@ def write_trajectories(folder: Path, evaluation: Evaluation) -> None:
     print(f'trajectories: {folder / ESTIMATED} and {TRUE}; their times are {time}')
 
 
-def candidates(
-    environment: Path, revisions: list[int], others: list[Path], device: str
-) -> dict[str, Localizer]:
-    """What is to be evaluated, by names that tell them apart: revisions of an environment, or the
-    newest of it, then the newest of others. Raises `InvalidEnvironment`.
-    """
-    found = [(environment, revision) for revision in revisions or [None]]
-    found += [(other, None) for other in others]
-    localizers = [Localizer(path, device, revision) for path, revision in found]
-    if len(set(revisions)) < len(revisions):
-        raise InvalidEnvironment('--revision: the same one is named twice')
-    names = [path.resolve().name for path, _ in found]
-    if len({path for path, _ in found}) > len(set(names)) or not all(names):
-        names = [str(path) for path, _ in found]
-    if len(revisions) > 1:
-        own = '' if not others else f'{names[0]} '
-        names[: len(revisions)] = [f'{own}revision {revision}' for revision in revisions]
-    if len(set(names)) < len(names):
-        raise InvalidEnvironment('--compare: the same environment is named twice')
-    return dict(zip(names, localizers))
-
-
 def mapping_photos(environment: Environment, known: PosedImages | None) -> np.ndarray | None:
     """Positions [M, 3] of the photos that an environment was made from, as far as it says: those
     of its landmarks; else of images that are known to be; None where there are none.
@@ -157,6 +123,82 @@ def mapping_photos(environment: Environment, known: PosedImages | None) -> np.nd
     if environment.landmarks is not None:
         return LandmarkMap.load(environment.landmarks).T_world_cam[:, :3, 3]
     return None if known is None else known.poses[:, :3, 3]
+
+
+def database(data: Path, source: Path | None, kind: str | None) -> PosedImages | None:
+    """The images among which the nearest one is looked for. Raises `DatasetError`."""
+    if source is None:
+        return None
+    return open_part(source, 'train') if source.is_dir() else open_dataset(data, source, kind)
+
+
+def _print(summary: Mapping[str, object], unit: str, prefix: str = '') -> None:
+    for name, value in summary.items():
+        if isinstance(value, Mapping):
+            _print(value, unit, f'{prefix}{name} ')
+        else:
+            shown = f'{value:g}' if isinstance(value, int) else f'{value:.4f}'
+            if unit != 'm' and name.endswith('_translation_m'):
+                name = f'{name.removesuffix("_m")}_{unit}'
+            print(f'{prefix}{name}: {shown}')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate as the command line says."""
+    if arguments.report:
+        # Not below: who lacks matplotlib should hear of it before the work, not after.
+        from posemap_ros.evaluation.report import Beside, write_report
+    for path in filter(None, (arguments.json, arguments.report)):
+        check_writable(path)
+    if arguments.trajectories:
+        arguments.trajectories.mkdir(parents=True, exist_ok=True)
+        check_writable(arguments.trajectories / ESTIMATED)
+    watch = Stopwatch()
+    with watch.section('loading'):
+        dataset = open_part(arguments.data, 'test', arguments.split, arguments.format)
+        known = database(arguments.data, arguments.retrieval_from, arguments.format)
+        candidates = find_candidates(arguments)
+    first, others = candidates[0], {}
+    for candidate in candidates:
+        if len(candidates) > 1:
+            print(f'--- {candidate.name}', flush=True)
+        found, figures = measure(candidate, dataset, arguments, watch)
+        _print(figures, dataset.unit)
+        if candidate is first:
+            evaluation, summary = found, figures
+        else:
+            others[candidate.name] = found
+            summary.setdefault('compared_with', {})[candidate.name] = figures
+    nearest = None
+    if known is not None:
+        with watch.section('retrieving'):
+            nearest, summary['nearest_image'] = measure_nearest(known, dataset, first.localizer)
+    if not dataset.metric:
+        summary['unit'] = dataset.unit
+        *_, widest = RECALLS
+        print(
+            'lengths are in units of the data, whose scale is arbitrary: no metres; recalls '
+            f'are of as many units, such as {limits(*widest[1:], dataset.unit)}'
+        )
+    if arguments.json:
+        with atomic_write(arguments.json) as temporary:
+            temporary.write_text(json.dumps(summary, indent=2) + '\n')
+    if arguments.trajectories:
+        write_trajectories(arguments.trajectories, evaluation)
+    if arguments.report:
+        environment = first.localizer.environment
+        with watch.section('report'):
+            verifier = first.verifier or Verifier.of(environment)
+            beside = Beside(
+                first.name if others else '',
+                others,
+                nearest,
+                None if verifier is None else verifier.landmarks.points,
+                mapping_photos(environment, known),
+            )
+            write_report(arguments.report, evaluation, dataset, first.localizer, beside)
+        print(f'report: {arguments.report}')
+    print(watch.summary())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -219,113 +261,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add('--device', default='auto', help='auto, cpu, cuda, ... (default: %(default)s)')
     arguments = parser.parse_args(argv)
-
-    def work() -> None:
-        if arguments.report:
-            # Not below: who lacks matplotlib should hear of it before the work, not after.
-            from posemap_ros.evaluation.report import Beside, write_report
-        for path in filter(None, (arguments.json, arguments.report)):
-            check_writable(path)
-        if arguments.trajectories:
-            arguments.trajectories.mkdir(parents=True, exist_ok=True)
-            check_writable(arguments.trajectories / ESTIMATED)
-        watch = Stopwatch()
-        with watch.section('loading'):
-            data, split, kind = arguments.data, arguments.split, arguments.format
-            dataset = open_part(data, 'test', split, kind)
-            known = database(data, arguments.retrieval_from, kind)
-            localizers = candidates(
-                arguments.environment, arguments.revision, arguments.compare, arguments.device
-            )
-            verifies = arguments.verification == 'always'
-            verifiers = {
-                name: verifier_of(localizer) if verifies or arguments.against else None
-                for name, localizer in localizers.items()
-            }
-        evaluations = {}
-        for name, localizer in localizers.items():
-            if localizer.environment.warning:
-                print(localizer.environment.warning, file=sys.stderr)
-            if len(localizers) > 1:
-                print(f'--- {name}', flush=True)
-            verifier = verifiers[name]
-            evaluations[name] = localize_all(
-                localizer, dataset, watch, verifier if verifies else None
-            )
-            figures = evaluations[name].summary()
-            if arguments.against:
-                with watch.section('foreign images'):
-                    figures |= count_false_accepts(localizer, verifier, arguments.against, kind)
-            _print(figures, dataset.unit)
-            if name == next(iter(localizers)):
-                summary = figures
-            else:
-                summary.setdefault('compared_with', {})[name] = figures
-        name, localizer = next(iter(localizers.items()))
-        evaluation = evaluations[name]
-        nearest = None
-        if known is not None:
-            with watch.section('retrieving'):
-                nearest = retrieve_poses(
-                    known,
-                    dataset,
-                    localizer.network_camera,
-                    localizer.environment.recipe.aprnet.backbone,
-                )
-            floor = summarize(
-                translation_error_m(nearest, dataset.poses),
-                rotation_error_deg(nearest, dataset.poses),
-            )
-            print(
-                f'nearest image: {floor["median_translation_m"]:.4f} {dataset.unit}, '
-                f'{floor["median_rotation_deg"]:.2f} deg median'
-            )
-            summary['nearest_image'] = floor
-        if not dataset.metric:
-            summary['unit'] = dataset.unit
-            *_, widest = RECALLS
-            print(
-                'lengths are in units of the data, whose scale is arbitrary: no metres; recalls '
-                f'are of as many units, such as {limits(*widest[1:], dataset.unit)}'
-            )
-        if arguments.json:
-            with atomic_write(arguments.json) as temporary:
-                temporary.write_text(json.dumps(summary, indent=2) + '\n')
-        if arguments.trajectories:
-            write_trajectories(arguments.trajectories, evaluation)
-        if arguments.report:
-            with watch.section('report'):
-                verifier = verifiers[name] or Verifier.of(localizer.environment)
-                beside = Beside(
-                    name if len(evaluations) > 1 else '',
-                    {other: evaluations[other] for other in evaluations if other != name},
-                    nearest,
-                    None if verifier is None else verifier.landmarks.points,
-                    mapping_photos(localizer.environment, known),
-                )
-                write_report(arguments.report, evaluation, dataset, localizer, beside)
-            print(f'report: {arguments.report}')
-        print(watch.summary())
-
-    return run_stage('evaluate', work, ValueError)
-
-
-def database(data: Path, source: Path | None, kind: str | None) -> PosedImages | None:
-    """The images among which the nearest one is looked for. Raises `DatasetError`."""
-    if source is None:
-        return None
-    return open_part(source, 'train') if source.is_dir() else open_dataset(data, source, kind)
-
-
-def _print(summary: Mapping[str, object], unit: str, prefix: str = '') -> None:
-    for name, value in summary.items():
-        if isinstance(value, Mapping):
-            _print(value, unit, f'{prefix}{name} ')
-        else:
-            shown = f'{value:g}' if isinstance(value, int) else f'{value:.4f}'
-            if unit != 'm' and name.endswith('_translation_m'):
-                name = f'{name.removesuffix("_m")}_{unit}'
-            print(f'{prefix}{name}: {shown}')
+    return run_stage('evaluate', lambda: run(arguments), ValueError)
 
 
 if __name__ == '__main__':

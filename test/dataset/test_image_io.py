@@ -1,13 +1,15 @@
+import errno
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from posemap_ros.dataset import ImageError
-from posemap_ros.dataset.image_io import encode_image, read_image, read_image_size
+from posemap_ros.dataset.image_io import encode_image, read_image, read_image_size, write_image
 
 # Smooth, so that JPEG keeps it, and with a colour that shows a swap of red and blue.
 RAMP = np.zeros((48, 64, 3), np.uint8)
@@ -35,11 +37,12 @@ def jpeg_that_claims(width, height):
 @pytest.mark.parametrize(('suffix', 'tolerance'), [('.png', 0), ('.jpg', 6), ('.JPEG', 6)])
 def test_round_trip(tmp_path, suffix, tolerance):
     path = tmp_path / f'image{suffix}'
-    path.write_bytes(encode_image(RAMP, suffix.lower()))
+    write_image(path, RAMP)
     assert read_image_size(path) == (64, 48)
     image = read_image(path, size=(64, 48))
     assert image.dtype == np.uint8
     assert np.abs(image.astype(int) - RAMP).max() <= tolerance
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_grey_16_bit_and_transparent_images_become_rgb(tmp_path):
@@ -111,3 +114,18 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'image.jpg')
     with pytest.raises(ImageError, match='image.jpg is a pipe'):
         read_image(tmp_path / 'image.jpg')
+
+
+def test_a_full_disk_leaves_the_old_image(tmp_path, monkeypatch):
+    path = tmp_path / 'image.png'
+    write_image(path, RAMP)
+    before = path.read_bytes()
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='No space'):
+        write_image(path, RAMP // 2)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ['image.png']

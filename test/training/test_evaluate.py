@@ -14,9 +14,10 @@ from tiny_environment import make_tiny_dataset, make_tiny_environment
 from posemap_ros.dataset import open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
+from posemap_ros.evaluation.run import evaluate
 from posemap_ros.localizer import Localizer
 from posemap_ros.verification.calibration import Calibration
-from training.evaluate import evaluate, main
+from training.evaluate import main
 
 
 @pytest.fixture(scope='module')

@@ -14,10 +14,10 @@ from posemap_ros.environment import Environment
 from posemap_ros.evaluation.report import views
 from posemap_ros.evaluation.report.report import Beside, pick_apart, rank_frames, write_report
 from posemap_ros.evaluation.report.views import view_frames
+from posemap_ros.evaluation.run import localize_all
 from posemap_ros.localizer import Localizer
 from posemap_ros.nerf_p.nerf_p import NeRFP, View
 from posemap_ros.verification.verifier import Verification
-from training.evaluate import localize_all
 
 
 @pytest.fixture(scope='module')
