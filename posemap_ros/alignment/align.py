@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +20,7 @@ from posemap_ros.alignment.judge import (
 )
 from posemap_ros.alignment.labelled import LabelledAligner
 from posemap_ros.alignment.rehearsal import Rehearsal
+from posemap_ros.alignment.schedule import Progress, Schedule
 from posemap_ros.alignment.self_supervised import SelfSupervisedAligner
 from posemap_ros.alignment.sightings import Sightings, look_at
 from posemap_ros.alignment.todays_landmarks import todays_landmarks
@@ -39,13 +39,8 @@ MIN_IMAGES = 8
 _JUDGING_VIEWS = 32
 # Images that show less of the map than this teach the network nothing: it is one for all of it.
 _LEAST_SHOWN = 1 / 3
-# Of the labelled training, the share after which it is judged; then all images are learned.
-_JUDGED_AFTER = 0.6
 # No more than this share of the time goes into rendering what is rehearsed.
 _RENDERING_SHARE = 0.3
-
-Progress = Callable[[float, str], None]
-
 
 class TooFewImages(ValueError):
     """Too few images to align on and to judge by."""
@@ -56,9 +51,18 @@ class Aligner(Protocol):
 
     net: APRNet
     default_steps: int
+    judged_after: float  # share of the steps; 1: at the end
 
     def step(self, fraction: float) -> None:
         """One step, when this fraction of the training is done."""
+        ...
+
+    def measure(self, unseen: PosedViews) -> PoseErrors | Gaps:
+        """How well the copy does on images that are held out."""
+        ...
+
+    def learn_all(self) -> None:
+        """From now on also learn the images that were held out, and have judged."""
         ...
 
 
@@ -165,44 +169,24 @@ def align(
         )
 
     def measure() -> tuple[PoseErrors | Gaps, PoseErrors]:
-        on_views = PoseErrors.of(aligner.net, judging)
-        if labelled:
-            return PoseErrors.of(aligner.net, unseen), on_views
-        return Gaps(aligner.gaps(unseen.images.to(device))), on_views
+        return aligner.measure(unseen), PoseErrors.of(aligner.net, judging)
 
     progress(0.0, f'measuring on {len(unseen)} held-out images')
     measuring = time.monotonic()
     before = measure()
-    ready = time.monotonic()
-    # Judging again takes as long as it did now.
-    judging_seconds = (2 if labelled else 1) * (ready - measuring)
-    deadline = None if seconds is None else started + seconds - judging_seconds
-    steps = aligner.default_steps if steps is None else steps
-    done = 0
-
-    def train(begin: float, end: float) -> None:
-        """From one share of the steps or of the time to another, whichever is over first.
-
-        The rate has faded at the end of each: weights that still move fast are judged too hard.
-        """
-        nonlocal done
-        while done < end * steps:
-            fraction, now = done / steps, time.monotonic()
-            if deadline is not None:
-                fraction = max(fraction, (now - ready) / max(deadline - ready, 1e-9))
-                if fraction > end:
-                    break
-            aligner.step(begin + (1.0 - begin) * (fraction - begin) / (end - begin))
-            done += 1
-            progress(0.95 * fraction, f'step {done}')
-
-    train(0.0, _JUDGED_AFTER if labelled else 1.0)
-    after = measure()
-    outcome = Outcome(aligner.net, trained, held_out, *map(Change, before, after))
-    if labelled and not outcome.objection:
+    # Judging again takes as long as it did now, and once more where it is not the end.
+    judging_seconds = (1 + (aligner.judged_after < 1.0)) * (time.monotonic() - measuring)
+    schedule = Schedule(
+        aligner.default_steps if steps is None else steps,
+        None if seconds is None else started + seconds - judging_seconds,
+        progress,
+    )
+    schedule.run(aligner.step, 0.0, aligner.judged_after)
+    outcome = Outcome(aligner.net, trained, held_out, *map(Change, before, measure()))
+    if aligner.judged_after < 1.0 and not outcome.objection:
         # Having shown that it helps where nothing was learned, it learns that, too.
-        aligner.learned = torch.arange(len(photos))
-        train(_JUDGED_AFTER, 1.0)
+        aligner.learn_all()
+        schedule.run(aligner.step, aligner.judged_after, 1.0)
         views_after = PoseErrors.of(aligner.net, judging)
         outcome = replace(outcome, map_views=Change(before[1], views_after))
     progress(1.0, 'done')

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from posemap_ros.alignment.judge import PoseErrors
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
 from posemap_ros.aprnet.examples import Examples
@@ -52,13 +53,15 @@ class LabelledAligner:
         net: the trained APRNet.
         nerf: the place.
         photos: images at the network's camera, and their poses.
-        learned: indices of those that are learned; can be changed on the way.
+        learned: indices of those that are learned, until `learn_all`.
         mapped: [M, 4, 4] where to rehearse, in an order without order.
         rehearsal: renders the views.
         recipe: of the training, whose losses are these too, and of the alignment.
         generator: of every random choice.
         until: when rendering has to end, by time.monotonic().
     """
+
+    judged_after = 0.6
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class LabelledAligner:
         generator: torch.Generator,
         until: float = float('inf'),
     ) -> None:
-        self.learned = learned
+        self._learned = learned
         self._nerf, self._generator = nerf, generator
         self._recipe = labelled = recipe.alignment.labelled
         apr = recipe.aprnet
@@ -100,7 +103,7 @@ class LabelledAligner:
         """One optimisation step, when this fraction of the training is done."""
         self._set_rate(fraction)
         photos = self._photos_per_step
-        learned = self.learned[self._draw(len(self.learned), photos)]
+        learned = self._learned[self._draw(len(self._learned), photos)]
         views = self._draw(len(self._views), self._recipe.batch - photos)
         losses = []
         for seen, chosen in ((self._photos, learned), (self._views, views)):
@@ -113,6 +116,14 @@ class LabelledAligner:
         torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), _MAX_GRADIENT_NORM)
         self._optimiser.step()
         self._steps += 1
+
+    def measure(self, unseen: PosedViews) -> PoseErrors:
+        """How far the copy's poses of images that are held out are off their verified ones."""
+        return PoseErrors.of(self.net, unseen)
+
+    def learn_all(self) -> None:
+        """From now on also learn the images that were held out, and have judged."""
+        self._learned = torch.arange(len(self._photos))
 
     @torch.no_grad()
     def _see(self, views: PosedViews, *other_looks: PosedViews) -> _Seen:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from posemap_ros.alignment.judge import Gaps
 from posemap_ros.aprnet.losses import posemap_loss
 from posemap_ros.aprnet.network import APRNet, enlarge, network_input
+from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import AlignmentRecipe
@@ -26,6 +28,8 @@ class SelfSupervisedAligner:
         recipe: learning rate, loss weights, size of the renders.
         generator: of the order of the images.
     """
+
+    judged_after = 1.0
 
     def __init__(
         self,
@@ -82,6 +86,13 @@ class SelfSupervisedAligner:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+
+    def measure(self, unseen: PosedViews) -> Gaps:
+        """How much images that are held out differ from the views at their estimated poses."""
+        return Gaps(self.gaps(unseen.images.to(self.images.device)))
+
+    def learn_all(self) -> None:
+        """Images that are held out stay so: nobody knows their poses."""
 
     @torch.no_grad()
     def gaps(self, images: Tensor) -> Tensor:
