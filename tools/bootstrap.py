@@ -62,7 +62,7 @@ def main():
 
 
 def install_requirements(distribution):
-    names = ['build', 'runtime', 'training', 'test']
+    names = ['build', 'runtime', 'no_rosdep', 'training', 'test']
     if distribution:
         print(f'Using ROS 2 {distribution}, which is sourced.', flush=True)
     else:

@@ -170,9 +170,7 @@ class Ablation:
             row, chosen = f'{run.variant}, {part}', self.test.select(parts[part])
             self._measure(run, name, row, digest, localizer, chosen, figures)
 
-    def _revision_of(
-        self, result: Result, environment: Path, device: torch.device
-    ) -> int | None:
+    def _revision_of(self, result: Result, environment: Path, device: torch.device) -> int | None:
         """Which revision of an environment an aligned result is of; None where it is not there.
 
         Results of earlier versions do not say it, but their errors are its.

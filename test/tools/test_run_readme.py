@@ -27,7 +27,7 @@ def test_executables_of_commands_are_installed():
     setup = (ROOT / 'setup.py').read_text()
     for command in commands(README):
         first, *rest = command.text.split()
-        if first == 'tools/with_ros' and rest[0] not in ('python', 'tensorboard', 'torchrun'):
+        if first == 'tools/with_ros' and rest[0] not in ('python', 'pip', 'tensorboard', 'torchrun'):
             assert f"f'{rest[0]} = " in setup, command
 
 
