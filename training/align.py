@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from posemap_ros.alignment.align import AlignmentResult, align_environment
+from posemap_ros.alignment.on_images import align_on_images
 from posemap_ros.camera import Camera
 from posemap_ros.dataset import PosedImages, open_images, photos
 from posemap_ros.dataset.open_dataset import is_bag, is_dataset
-from posemap_ros.environment import MANIFEST, Environment
+from posemap_ros.environment import Environment
 from posemap_ros.evaluation.errors import Evaluation, rotation_error_deg, translation_error_m
 from posemap_ros.evaluation.run import localize_all
 from posemap_ros.extraction.bag_recording import BagOptions
@@ -30,7 +30,6 @@ from posemap_ros.extraction.from_bag import extract_bag
 from posemap_ros.localizer import Localizer
 from posemap_ros.support.command_line import SEED, add_data_arguments, number, run_stage
 from posemap_ros.support.device import out_of_memory_means
-from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 from posemap_ros.verification.verifier import Verifier
@@ -68,43 +67,6 @@ def images_at(
 
 
 @out_of_memory_means('lower alignment.view_height in the recipe, and build again')
-def align_on_images(
-    environment: Path,
-    images: PosedImages,
-    *,
-    verify: bool = True,
-    revision: int | None = None,
-    seconds: float | None = None,
-    steps: int | None = None,
-    device: str = 'auto',
-    seed: int = 0,
-    watch: Stopwatch | None = None,
-) -> AlignmentResult:
-    """Align on all of the images, and show how far that is; see `align_environment`."""
-    watch = watch or Stopwatch()
-    loaded = Environment.load(environment, revision)
-    if loaded.warning:
-        print(loaded.warning, file=sys.stderr)
-    check_writable(loaded.path / MANIFEST)
-    with watch.section('aligning'), progress_bar(None, 'aligning', 100, '%') as bar:
-
-        def progress(fraction: float, text: str) -> None:
-            bar.set_postfix_str(text, refresh=False)
-            bar.update(round(100 * fraction) - bar.n)
-
-        return align_environment(
-            environment,
-            images,
-            verify=verify,
-            revision=loaded.revision,
-            seconds=seconds,
-            steps=steps,
-            device=device,
-            seed=seed,
-            progress=progress,
-        )
-
-
 def against_truth(
     environment: Path, images: PosedImages, before: int, after: int, device: str
 ) -> str:

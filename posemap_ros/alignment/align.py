@@ -42,6 +42,7 @@ _LEAST_SHOWN = 1 / 3
 # No more than this share of the time goes into rendering what is rehearsed.
 _RENDERING_SHARE = 0.3
 
+
 class TooFewImages(ValueError):
     """Too few images to align on and to judge by."""
 

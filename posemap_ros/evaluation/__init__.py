@@ -1,1 +1,1 @@
-"""How good poses are: errors, calibration, retrieval as the floor, ablations and reports."""
+"""How good poses are: errors, calibration, retrieval as the floor, and reports."""

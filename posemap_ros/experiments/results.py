@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from posemap_ros.evaluation.errors import summarize, summarize_verified
-from posemap_ros.evaluation.outliers import farthest
+from posemap_ros.experiments.outliers import farthest
 from posemap_ros.support.files import atomic_write
 from posemap_ros.support.untrusted import read_json
 
@@ -128,9 +128,7 @@ def outlier_table(
     """
 
     def summary(result: Result) -> dict[str, float]:
-        return result.summary(
-            farthest(training, np.stack([test[name] for name in result.frames]))
-        )
+        return result.summary(farthest(training, np.stack([test[name] for name in result.frames])))
 
     return _table([r for r in results if r.fraction == 1.0], lambda r: r.row, summary)
 

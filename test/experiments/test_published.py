@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posemap_ros.evaluation.ablation import Result
-from posemap_ros.evaluation.published import (
+from posemap_ros.experiments.published import (
     comparison_table,
     is_outdoors,
     known_scene,
     published,
 )
+from posemap_ros.experiments.results import Result
 
 INDOORS = ('chess', 'fire', 'heads', 'office', 'pumpkin', 'redkitchen', 'stairs')
 OUTDOORS = ('KingsCollege', 'OldHospital', 'ShopFacade', 'StMarysChurch')

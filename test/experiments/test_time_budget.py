@@ -7,8 +7,8 @@ import pytest
 from tiny_environment import RECIPE
 from torch.utils.tensorboard import SummaryWriter
 
+from posemap_ros.experiments.time_budget import Costs, NotEnoughTime, scaled, short_run
 from posemap_ros.recipe import Recipe
-from posemap_ros.time_budget import Costs, NotEnoughTime, scaled, short_run
 
 VIEWS = replace(RECIPE.aprnet.views, redraw_steps=700)
 PLATEAU = replace(RECIPE.aprnet.plateau, checks=30)

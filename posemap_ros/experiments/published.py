@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from posemap_ros.evaluation.ablation import Result
 from posemap_ros.evaluation.errors import summarize
+from posemap_ros.experiments.results import Result
 
 # Rows of the table: variant, whether it is aligned on unlabelled images, and its name.
 ROWS = (

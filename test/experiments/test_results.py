@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posemap_ros.evaluation.ablation import (
+from posemap_ros.experiments.outliers import farthest
+from posemap_ros.experiments.results import (
     InvalidResult,
     Result,
     fraction_table,
     main_table,
     outlier_table,
 )
-from posemap_ros.evaluation.outliers import farthest
 
 
 def result(row: str, seed: int, metres: list[float], fraction: float = 1.0) -> Result:
