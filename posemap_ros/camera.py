@@ -156,6 +156,28 @@ class Camera:
             cy=self.cy * y,
         )
 
+    @property
+    def longer_side(self) -> int:
+        """Of the images, pixels: what detail in them is measured by, however they are held."""
+        return max(self.width, self.height)
+
+    def with_shorter_side(self, pixels: int, multiple: int = 1) -> Camera:
+        """The camera whose images are scaled until their shorter side has so many pixels; both
+        sides are rounded to whole multiples.
+        """
+        width, height = self.width, self.height
+        short = round(pixels / multiple) * multiple
+        long = round(self.longer_side * short / min(width, height) / multiple) * multiple
+        return self.resized(*((short, long) if width < height else (long, short)))
+
+    def with_longer_side_at_most(self, pixels: int) -> Camera:
+        """This camera, or one whose images are smaller: so many pixels along the longer side."""
+        width, height, long = self.width, self.height, self.longer_side
+        if long <= pixels:
+            return self
+        short = max(1, round(min(width, height) * pixels / long))
+        return self.resized(*((short, pixels) if width < height else (pixels, short)))
+
     def undistorted(self) -> Camera:
         """The pinhole camera of the same size, focal length and centre."""
         return replace(self, distortion_model='none', distortion=())

@@ -75,17 +75,15 @@ class Build:
     def nerf_camera(self) -> Camera:
         """Of NeRF-P's training images."""
         camera = self.dataset.camera.undistorted()
-        height = self.recipe.nerf_p.image_height
-        return camera.resized(round(camera.width * height / camera.height), height)
+        return camera.with_shorter_side(self.recipe.nerf_p.image_height)
 
     @property
     def network_camera(self) -> Camera:
-        """APRNet's input: the recipe's height and the camera's shape, to multiples of 16 for the
+        """APRNet's input: the recipe's size and the camera's shape, to multiples of 16 for the
         PoseMap's grid.
         """
         camera = self.dataset.camera.undistorted()
-        height = round(self.recipe.aprnet.image_height / 16) * 16
-        return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
+        return camera.with_shorter_side(self.recipe.aprnet.image_height, multiple=16)
 
     def digest(self, *choices: Any) -> str:
         """Twelve hexadecimal digits that name work with these choices on these frames."""

