@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _LARGEST_SIDE_PX = 1000
 _MOST_FEATURES = 2048
 _NEIGHBOURS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)  # which frames after it each is matched with
-_ALIKE, _ALIKE_APART = 4, 10
+_ALIKE, _ALIKE_APART = 4, max(_NEIGHBOURS) + 1  # images alike, beyond those neighbours
 _BACKBONE, _BACKBONE_SIDE = 'efficientnet_lite0', 96  # pixels of the shorter side
 _IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 8, 100  # so that progress shows and Ctrl-C works
 _FEWEST_REGISTERED = 3
