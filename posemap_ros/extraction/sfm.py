@@ -31,6 +31,7 @@ from posemap_ros.support import commands
 if TYPE_CHECKING:
     import pycolmap
 
+MOST_IMAGES = 1000  # unless more are asked for: an hour or two, and with five times as many a day
 _LARGEST_SIDE_PX = 1000
 _MOST_FEATURES = 2048
 _NEIGHBOURS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)  # which frames after it each is matched with
