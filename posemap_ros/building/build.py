@@ -14,7 +14,7 @@ from torch import Tensor
 
 from posemap_ros.camera import Camera
 from posemap_ros.check.record import PASSED, read_record
-from posemap_ros.dataset import PosedImages, check_trainable, open_dataset
+from posemap_ros.dataset import PosedImages, check_trainable, leave_out_narrow, open_dataset
 from posemap_ros.dataset.open_dataset import read_split, select_part
 from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import SeenPoints, triangulate_seen_points
@@ -136,7 +136,7 @@ def prepare_build(
     torch.backends.cudnn.benchmark = True
     whole = open_dataset(data, kind=data_format)
     dataset = whole.select(read_split(split)) if split else select_part(whole, 'train')
-    dataset = dataset.thinned(recipe.data_fraction)
+    dataset = leave_out_narrow(dataset).thinned(recipe.data_fraction)
     check_trainable(dataset)
     recipe.aprnet.photos_per_step(world_size())
     check = read_record(whole)

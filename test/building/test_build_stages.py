@@ -1,5 +1,6 @@
 """From posed images to an environment: the whole chain at a small size, stopped and resumed."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_a_share_of_the_split_is_taken_evenly(data: Path, tmp_path: Path) -> Non
     build = prepare_build(data, recipe, tmp_path / 'work', device='cpu')
     assert len(build.dataset) == 22  # 22.5 is rounded to even
     assert build.dataset.frames[-1].name == 'images/000028'
+
+
+def test_frames_of_a_narrower_camera_do_not_stop_a_build(data: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(data, tmp_path / 'data')
+    content = json.loads((root / 'transforms.json').read_text())
+    longer = {key: 2 * content[key] for key in ('fl_x', 'fl_y')}
+    content['frames'][4] |= {**{k: content[k] for k in ('w', 'h', 'cx', 'cy')}, **longer}
+    (root / 'transforms.json').write_text(json.dumps(content))
+    build = prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
+    assert len(build.dataset) == 29 and 'images/000004' not in build.dataset.names
+    assert build.images(build.network_camera).shape == (29, 48, 64, 3)
+    for frame in content['frames'][5:14]:
+        frame |= content['frames'][4] | {k: frame[k] for k in ('file_path', 'transform_matrix')}
+    (root / 'transforms.json').write_text(json.dumps(content))
+    prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
+    content['frames'] = content['frames'][:29]
+    (root / 'transforms.json').write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match='19 frames are too few'):
+        prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
 
 
 def test_too_few_frames_are_refused(data: Path, tmp_path: Path) -> None:
