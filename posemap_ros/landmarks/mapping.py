@@ -16,6 +16,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import mutual_matches
 from posemap_ros.dataset import PosedImages
+from posemap_ros.dataset.spread import spread_along
 from posemap_ros.landmarks.depth import ray_depths
 from posemap_ros.landmarks.keypoints import KeypointDetector, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
@@ -74,7 +75,7 @@ def map_landmarks(
     Raises:
         NothingInCommon: no two photos show the same keypoints.
     """
-    dataset = dataset.thinned(min(1.0, recipe.photos / len(dataset)))
+    dataset = spread_along(dataset, recipe.photos, net.scene.middle_m)
     detector = make_detector(recipe.detector)
     work = work / f'landmarks-{_digest(dataset, recipe)}'
     work.mkdir(parents=True, exist_ok=True)
