@@ -120,7 +120,7 @@ class _Folder:
         return between.round().astype(int)
 
     def _pairs(self, other: _Folder) -> tuple[np.ndarray, np.ndarray]:
-        """Places [m] of frames of both that may be of one moment: by stamp, by name, or in order."""
+        """Places [m] of frames of both that may be of one moment: by stamp, name, or order."""
         if self.stamps_ns is not None and other.stamps_ns is not None:
             first, last = self.stamps_ns[[0, -1]]
             inside = (other.stamps_ns >= first) & (other.stamps_ns <= last)
