@@ -31,7 +31,7 @@ DISTORTION_LENGTHS = {
     'equidistant': (4,),  # k1..k4 of the angle (OpenCV's fisheye)
 }
 _LONGEST_DISTORTION = 14  # OpenCV's: the above, and a tilted sensor
-_MINIMUM_COVERAGE = 0.7
+MINIMUM_COVERAGE = 0.7
 _MOST_SAMPLES = 3  # along one side of a target pixel
 # Between a telescope, and more than a fisheye has in terms of its focal length.
 _NARROWEST_DEG, _WIDEST_DEG = 1.0, 170.0
@@ -155,6 +155,28 @@ class Camera:
             cx=self.cx * x,
             cy=self.cy * y,
         )
+
+    @property
+    def longer_side(self) -> int:
+        """Of the images, pixels: what detail in them is measured by, however they are held."""
+        return max(self.width, self.height)
+
+    def with_shorter_side(self, pixels: int, multiple: int = 1) -> Camera:
+        """The camera whose images are scaled until their shorter side has so many pixels; both
+        sides are rounded to whole multiples.
+        """
+        width, height = self.width, self.height
+        short = round(pixels / multiple) * multiple
+        long = round(self.longer_side * short / min(width, height) / multiple) * multiple
+        return self.resized(*((short, long) if width < height else (long, short)))
+
+    def with_longer_side_at_most(self, pixels: int) -> Camera:
+        """This camera, or one whose images are smaller: so many pixels along the longer side."""
+        width, height, long = self.width, self.height, self.longer_side
+        if long <= pixels:
+            return self
+        short = max(1, round(min(width, height) * pixels / long))
+        return self.resized(*((short, pixels) if width < height else (pixels, short)))
 
     def undistorted(self) -> Camera:
         """The pinhole camera of the same size, focal length and centre."""
@@ -292,11 +314,11 @@ class ImageAdapter:
         self._reduced = source.resized(-(-source.width // reduce_x), -(-source.height // reduce_y))
         fine = target.resized(target.width * samples_x, target.height * samples_y)
         self._map_x, self._map_y, self.coverage = _sampling_maps(self._reduced, fine)
-        if self.coverage < _MINIMUM_COVERAGE:
+        if self.coverage < MINIMUM_COVERAGE:
             raise CameraMismatch(
                 f'the camera ({_describe(source)}) sees only {100 * self.coverage:.0f} % of the '
                 f'view that is needed ({_describe(target)}) and must see at least '
-                f'{100 * _MINIMUM_COVERAGE:.0f} %: use a lens as wide as the one the environment '
+                f'{100 * MINIMUM_COVERAGE:.0f} %: use a lens as wide as the one the environment '
                 'was built with or, if it is that wide, calibrate it again'
             )
 

@@ -82,7 +82,7 @@ class NerfRecipe(_Checked):
     appearance: Literal['affine', 'percent_embedding'] = 'affine'
     pose_branch_sees_position: bool = False
     pose_branch_sees_direction: bool = False
-    image_height: Pixels = 120
+    image_height: Pixels = 120  # of the shorter side, as every such size
     resolutions: Annotated[tuple[int, ...], Within(2, 4096)] = (64, 128, 256)
     channels: Annotated[int, Within(1, 1024)] = 16
     proposal_samples: Annotated[int, Within(2, 512)] = 40
@@ -231,7 +231,7 @@ class LandmarksRecipe(_Checked):
     """What poses are verified by (posemap_ros/landmarks)."""
 
     detector: Literal['sift', 'akaze', 'orb'] = 'sift'
-    image_width: Pixels = 480
+    image_width: Pixels = 480  # of the longer side
     photos: Annotated[int, Within(0, 1_000_000)] = 450  # 0: no landmarks
     keypoints: Count = 1000
     pairs: Count = 4000

@@ -8,6 +8,7 @@ import torch
 from textured_room import CAMERA, SIZE_M, render
 from torch import nn
 
+from posemap_ros.camera import Camera
 from posemap_ros.landmarks.keypoints import make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.nerf_p.nerf_p import RaySamples
@@ -31,14 +32,16 @@ class RoomField(nn.Module):
         return RaySamples(points, depths, weights, depths[..., None])
 
 
-def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) -> LandmarkMap:
+def map_room(
+    poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005, camera: Camera = CAMERA
+) -> LandmarkMap:
     """Keypoints of views from poses [P, 4, 4], put on the walls that they lie on."""
     finder = make_detector(detector)
     points, descriptors, looks, counts = [], [], [], []
     for T in poses:
-        image, _ = render(T)
+        image, _ = render(T, camera)
         found = finder.detect(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), max_keypoints=400)
-        points.append(_on_walls(found.points, T))
+        points.append(_on_walls(found.points, T, camera))
         descriptors.append(found.descriptors)
         looks.append(look(image))
         counts.append(len(found))
@@ -52,7 +55,7 @@ def map_room(poses: np.ndarray, detector: str = 'sift', sigma_m: float = 0.005) 
         np.concatenate([[0], np.cumsum(counts)]),
         np.arange(total, dtype=np.int32),
         np.concatenate(points).astype(np.float32),
-        CAMERA,
+        camera,
         detector,
     )
 
@@ -64,10 +67,10 @@ def look(image: np.ndarray) -> np.ndarray:
     return small / max(float(np.linalg.norm(small)), 1e-6)
 
 
-def _on_walls(pixels: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
+def _on_walls(pixels: np.ndarray, T_world_cam: np.ndarray, camera: Camera) -> np.ndarray:
     """Where rays through pixels [n, 2] meet the walls: [n, 3]."""
-    x = (pixels[:, 0] - CAMERA.cx) / CAMERA.fx
-    y = (pixels[:, 1] - CAMERA.cy) / CAMERA.fy
+    x = (pixels[:, 0] - camera.cx) / camera.fx
+    y = (pixels[:, 1] - camera.cy) / camera.fy
     rays = np.stack([x, y, np.ones_like(x)], axis=1) @ T_world_cam[:3, :3].T
     origin = T_world_cam[:3, 3]
     to_walls = (np.sign(rays) * SIZE_M / 2 - origin) / rays

@@ -202,6 +202,31 @@ def test_resizing_keeps_every_direction_at_the_same_place_of_the_image():
     assert small.fx / PINHOLE.fx != small.fy / PINHOLE.fy
 
 
+@pytest.mark.parametrize('size', [(640, 480), (1920, 1080), (854, 480), (641, 479), (480, 480)])
+@pytest.mark.parametrize(('pixels', 'multiple'), [(144, 16), (120, 1), (100, 16)])
+def test_the_shorter_side_is_the_height_of_landscape_and_the_width_of_portrait(
+    size, pixels, multiple
+):
+    width, height = size
+    landscape = Camera(width, height, 500.0, 510.0, 310.0, 230.0)
+    h = round(pixels / multiple) * multiple
+    expected = landscape.resized(round(width * h / height / multiple) * multiple, h)
+    assert landscape.with_shorter_side(pixels, multiple) == expected
+    upright = Camera(height, width, 510.0, 500.0, 230.0, 310.0)
+    turned = upright.with_shorter_side(pixels, multiple)
+    assert (turned.width, turned.height) == (expected.height, expected.width)
+    assert (turned.fx, turned.cy) == (expected.fy, expected.cx)
+
+
+def test_a_longer_side_is_shrunk_and_never_stretched():
+    sides = {}
+    for width, height in ((640, 480), (480, 640), (320, 240), (240, 320), (2000, 1)):
+        camera = Camera(width, height, 400.0, 400.0, width / 2, height / 2)
+        smaller = camera.with_longer_side_at_most(320)
+        sides[width, height] = smaller.width, smaller.height
+    assert list(sides.values()) == [(320, 240), (240, 320), (320, 240), (240, 320), (320, 1)]
+
+
 @pytest.mark.parametrize('lens', [('none', ()), *LENSES])
 def test_projection_against_the_textbook(lens):
     camera = with_lens(PINHOLE, lens)

@@ -76,15 +76,15 @@ def photograph(
     return np.rint(stripes * 255.0).astype(np.uint8)
 
 
-def make_tiny_dataset(folder: Path, count: int = 30) -> Path:
+def make_tiny_dataset(folder: Path, count: int = 30, camera: Camera = CAMERA) -> Path:
     """Photographs of the painted cube with their poses, as extract_bag would write them."""
     (folder / 'images').mkdir(parents=True)
     frames = []
     for index, pose in enumerate(circle_of_poses(count)):
         path = folder / 'images' / f'{index:06d}.png'
-        cv2.imwrite(str(path), photograph(pose)[:, :, ::-1])
+        cv2.imwrite(str(path), photograph(pose, camera)[:, :, ::-1])
         frames.append(PosedFrame(f'images/{index:06d}', path, pose))
-    write_transforms_json(folder, CAMERA, frames)
+    write_transforms_json(folder, camera, frames)
     return folder
 
 

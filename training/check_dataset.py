@@ -17,7 +17,7 @@ from posemap_ros.check import check_dataset, is_content
 from posemap_ros.check.record import write_record
 from posemap_ros.check.report import make_report
 from posemap_ros.check.split import judge_training
-from posemap_ros.dataset import PosedImages, open_dataset
+from posemap_ros.dataset import PosedImages, leave_out_narrow, open_dataset
 from posemap_ros.dataset.open_dataset import part_names, select_part
 from posemap_ros.support.command_line import add_data_arguments, run_stage
 from posemap_ros.support.files import check_writable, explain
@@ -42,18 +42,20 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         nonlocal content
-        dataset = open_dataset(arguments.data, kind=arguments.format)
+        whole = open_dataset(arguments.data, kind=arguments.format)
+        dataset = leave_out_narrow(whole)
         page = arguments.html or arguments.data / 'check.html'
         check_writable(page)
-        training = select_part(dataset, 'train')
-        checked = check_dataset(dataset, split_of(dataset), progress_bar)
+        used = set(dataset.names)
+        training = dataset.select(n for n in select_part(whole, 'train').names if n in used)
+        checked = check_dataset(dataset, split_of(whole, dataset), progress_bar)
         checked = replace(checked, findings=[*judge_training(training), *checked.findings])
         for finding in checked.findings:
             print(finding)
         make_report(checked).write(page)
         print(f'wrote {page}')
         try:
-            write_record(dataset, checked.findings)
+            write_record(whole, checked.findings)
         except OSError as error:
             print(f'note: a build will not know of this check: {explain(error)}')
         content = is_content(checked.findings)
@@ -62,17 +64,19 @@ def main(argv: list[str] | None = None) -> int:
     return failed or (0 if content else NOT_CONTENT)
 
 
-def split_of(dataset: PosedImages) -> tuple[list[int], list[int]] | None:
-    """Indices of training and test frames, if the dataset is divided; see `part_names`.
+def split_of(whole: PosedImages, used: PosedImages) -> tuple[list[int], list[int]] | None:
+    """Indices of training and test frames among those of a dataset that are used, if it is
+    divided; see `part_names`.
 
     Raises `DatasetError` if a part names what is no frame.
     """
-    index = {name: i for i, name in enumerate(dataset.names)}
+    index = {name: i for i, name in enumerate(used.names)}
     train, test = (
-        [index[name] for name in select_part(dataset, part).names] for part in ('train', 'test')
+        [index[name] for name in select_part(whole, part).names if name in index]
+        for part in ('train', 'test')
     )
-    divided = all(part_names(dataset, part) for part in ('train', 'test'))
-    return (train, test) if divided else None
+    divided = all(part_names(whole, part) for part in ('train', 'test'))
+    return (train, test) if divided and train and test else None
 
 
 if __name__ == '__main__':

@@ -20,6 +20,7 @@ from posemap_ros.extraction.bag_summary import summarize_bag
 from posemap_ros.extraction.bag_topics import PoseSource
 from posemap_ros.extraction.frame_selection import FrameSelection
 from posemap_ros.extraction.from_bag import extract_bag
+from posemap_ros.extraction.sfm import MOST_IMAGES
 from posemap_ros.support.command_line import measured_distance, run_stage
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
@@ -180,7 +181,12 @@ def make_parser() -> argparse.ArgumentParser:
         default=SELECTION.every,
         help='look only at every N-th image',
     )
-    selection('--max-frames', type=int, metavar='N', help='thin evenly down to N')
+    selection(
+        '--max-frames',
+        type=int,
+        metavar='N',
+        help=f'thin evenly down to N (default: all, with sfm {MOST_IMAGES})',
+    )
     selection(
         '--keep-blurred',
         action='store_true',

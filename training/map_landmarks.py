@@ -15,7 +15,7 @@ from pathlib import Path
 
 from posemap_ros.building.build import work_folder
 from posemap_ros.building.landmarks import find_landmarks, store_landmarks
-from posemap_ros.dataset import open_part
+from posemap_ros.dataset import leave_out_narrow, open_part
 from posemap_ros.environment import Environment
 from posemap_ros.recipe import InvalidRecipe, load_recipe
 from posemap_ros.support.command_line import add_data_arguments, run_stage
@@ -51,7 +51,7 @@ def map_environment(
             f'the recipe {chosen.name} wants no landmarks (landmarks.photos is 0): name another '
             'with --recipe'
         )
-    dataset = open_part(data, 'train', split, data_format)
+    dataset = leave_out_narrow(open_part(data, 'train', split, data_format))
     device = choose_device(device)
     work = work_folder(path) / 'landmarks'
     nerf, net = environment.load_nerf_p(device), environment.load_aprnet(device)

@@ -25,7 +25,8 @@ from posemap_ros.dataset import (
     write_transforms_json,
 )
 from posemap_ros.dataset.open_dataset import is_dataset
-from posemap_ros.extraction.sfm import SfmPoses, how_to_scale, structure_from_motion
+from posemap_ros.extraction.photo_choice import choose_photos
+from posemap_ros.extraction.sfm import MOST_IMAGES, SfmPoses, how_to_scale, structure_from_motion
 from posemap_ros.support.command_line import measured_distance, number, run_stage
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 from posemap_ros.support.progress import progress_bar
@@ -39,6 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     add('--out', type=Path, required=True, metavar='DIR', help='folder to make')
     add('--overwrite', action='store_true', help='replace what the folder holds')
     add('--every', type=number(int, 1), default=1, metavar='N', help='use only each N-th image')
+    add(
+        '--max-images',
+        type=number(int, 3),
+        default=MOST_IMAGES,
+        metavar='N',
+        help='of more than these, use those whose view has changed, and of still more, evenly so '
+        'many: what it takes grows faster than their number (default: %(default)s)',
+    )
     add(
         '--focal',
         type=number(float, 1.0, 1e6),
@@ -69,6 +78,13 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         check_folder_is_free(arguments.out, overwrite=arguments.overwrite)
         source = Source(arguments.images, arguments.every, arguments.focal)
+        given = len(source.images)
+        source.thin(arguments.max_images, arguments.distance)
+        if len(source.images) < given:
+            print(
+                f'{given} images are more than {arguments.max_images}: '
+                f'{len(source.images)} are used, whose views differ; --max-images N allows more'
+            )
         poses = structure_from_motion(
             [frame.path for frame in source.images.frames],
             source.images.camera,
@@ -104,6 +120,13 @@ class Source:
         if any(images.camera_of(i) != images.camera for i in range(len(images))):
             raise DatasetError(f'{root}: the frames have several cameras; one is needed')
         self.images = replace(images, frames=images.frames[::every])
+
+    def thin(self, most: int, distance: list[str] | None) -> None:
+        """Leave about so many images, and the two whose distance is given: `choose_photos`."""
+        needed = self.distance(distance) or ()
+        paths = [frame.path for frame in self.images.frames]
+        chosen = choose_photos(paths, most, needed[:2], progress_bar)
+        self.images = replace(self.images, frames=tuple(self.images.frames[i] for i in chosen))
 
     @property
     def poses(self) -> list[np.ndarray] | None:

@@ -1,7 +1,8 @@
 """Divide a dataset into training and test frames: writes train.txt and test.txt into its folder.
 
-Whole drives (folders of images) are held out where there are several, otherwise blocks of one
-drive, with margins. build_environment then trains on the one part, evaluate tests on the other.
+Whole drives are held out where there are several, otherwise blocks of one drive, with margins. A
+drive is a folder of images, or several where they are of cameras of one robot. build_environment
+then trains on the one part, evaluate tests on the other.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from posemap_ros.nerf_p.exposure import HISTOGRAM_BINS, luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import ViewsRecipe
 
-# Pixels high; enough to see how bright a view is.
-_EXPOSURE_HEIGHT = 24
+# Pixels of the shorter side; enough to see how bright a view is.
+_EXPOSURE_SIDE = 24
 _BATCH = 8  # views between two looks at the clock
 
 
@@ -48,7 +48,7 @@ class Rehearsal:
                 that of the mapping photos.
             until: of time.monotonic(); after it no more are begun, but for the first few.
         """
-        camera = self._of_height(self._recipe.image_height)
+        camera = self._camera.with_shorter_side(self._recipe.image_height)
         none = torch.empty(0, camera.height, camera.width, 3, dtype=torch.uint8)
         parts = [PosedViews(none, torch.empty(0, 4, 4))]
         for poses in T_world_cam.split(_BATCH):
@@ -71,21 +71,17 @@ class Rehearsal:
         a histogram: where both are the same, which takes one step from any, it is the photo's.
         """
         even = torch.full((len(T_world_cam), HISTOGRAM_BINS), 1.0 / HISTOGRAM_BINS)
-        camera = self._of_height(_EXPOSURE_HEIGHT)
+        camera = self._camera.with_shorter_side(_EXPOSURE_SIDE)
         return luma_histogram(render_views(self._nerf, T_world_cam, even, camera).images)
 
     def in_mapping_light(self, photos: PosedViews) -> PosedViews:
         """Photos with the mean and the contrast of each colour that the mapping drive would have
         shown there.
         """
-        poses, camera = photos.T_world_cam, self._of_height(_EXPOSURE_HEIGHT)
+        poses, camera = photos.T_world_cam, self._camera.with_shorter_side(_EXPOSURE_SIDE)
         views = render_views(self._nerf, poses, self.mapping_exposures(poses), camera)
         then, now = (i.float().flatten(1, 2) for i in (views.images, photos.images))
         gain = then.std(1) / now.std(1).clamp_min(1.0)
         offset = then.mean(1) - gain * now.mean(1)
         images = gain[:, None, None] * photos.images + offset[:, None, None]
         return PosedViews(images.round().clamp(0, 255).to(torch.uint8), poses)
-
-    def _of_height(self, height: int) -> Camera:
-        camera = self._camera
-        return camera.resized(round(camera.width * height / camera.height), height)

@@ -49,8 +49,7 @@ class SelfSupervisedAligner:
             parameter.requires_grad_(True)
         self.net.backbone.freeze(recipe.frozen_stages)
         self.camera = net.camera
-        width = round(net.camera.width * recipe.view_height / net.camera.height)
-        self.view_camera = net.camera.resized(width, recipe.view_height)
+        self.view_camera = net.camera.with_shorter_side(recipe.view_height)
         trained = [p for p in self.net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(trained, lr=recipe.learning_rate)
         self._generator = generator

@@ -89,7 +89,7 @@ def map_today(
     recipe = replace(
         recipe,
         detector=base.detector,
-        image_width=base.camera.width,
+        image_width=base.camera.longer_side,
         photos=_MOST_PHOTOS,
         landmarks=max(1, round(_SHARE_OF_LANDMARKS * len(base))),
     )

@@ -45,10 +45,7 @@ class ViewSource:
     ) -> None:
         self.nerf, self.photos, self.recipe = nerf, photos, recipe
         self.grid_camera, self.seed, self.folder = grid_camera, seed, folder
-        height = recipe.views.image_height
-        self.camera = grid_camera.resized(
-            round(grid_camera.width * height / grid_camera.height), height
-        )
+        self.camera = grid_camera.with_shorter_side(recipe.views.image_height)
         self.histograms = luma_histogram(photos.images)
         self._round = -1
         self._synthetic: Examples

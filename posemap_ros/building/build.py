@@ -14,7 +14,7 @@ from torch import Tensor
 
 from posemap_ros.camera import Camera
 from posemap_ros.check.record import PASSED, read_record
-from posemap_ros.dataset import PosedImages, check_trainable, open_dataset
+from posemap_ros.dataset import PosedImages, check_trainable, leave_out_narrow, open_dataset
 from posemap_ros.dataset.open_dataset import read_split, select_part
 from posemap_ros.recipe import Recipe
 from posemap_ros.scene_extent import SeenPoints, triangulate_seen_points
@@ -75,17 +75,15 @@ class Build:
     def nerf_camera(self) -> Camera:
         """Of NeRF-P's training images."""
         camera = self.dataset.camera.undistorted()
-        height = self.recipe.nerf_p.image_height
-        return camera.resized(round(camera.width * height / camera.height), height)
+        return camera.with_shorter_side(self.recipe.nerf_p.image_height)
 
     @property
     def network_camera(self) -> Camera:
-        """APRNet's input: the recipe's height and the camera's shape, to multiples of 16 for the
+        """APRNet's input: the recipe's size and the camera's shape, to multiples of 16 for the
         PoseMap's grid.
         """
         camera = self.dataset.camera.undistorted()
-        height = round(self.recipe.aprnet.image_height / 16) * 16
-        return camera.resized(round(camera.width * height / camera.height / 16) * 16, height)
+        return camera.with_shorter_side(self.recipe.aprnet.image_height, multiple=16)
 
     def digest(self, *choices: Any) -> str:
         """Twelve hexadecimal digits that name work with these choices on these frames."""
@@ -138,7 +136,7 @@ def prepare_build(
     torch.backends.cudnn.benchmark = True
     whole = open_dataset(data, kind=data_format)
     dataset = whole.select(read_split(split)) if split else select_part(whole, 'train')
-    dataset = dataset.thinned(recipe.data_fraction)
+    dataset = leave_out_narrow(dataset).thinned(recipe.data_fraction)
     check_trainable(dataset)
     recipe.aprnet.photos_per_step(world_size())
     check = read_record(whole)

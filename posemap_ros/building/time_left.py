@@ -34,7 +34,8 @@ def stages_of(build: Build) -> list[Stage]:
     field = _MLP if nerf.field == 'mlp' else 1.0
     camera = build.network_camera
     cells = camera.width * camera.height / 256
-    rays = apr.views.image_height**2 * camera.width / camera.height
+    view = camera.with_shorter_side(apr.views.image_height)
+    rays = view.width * view.height
     views = frames * (1 + apr.views.each(frames) * apr.uses_views)
     mapped = min(frames, marks.photos)
     return [

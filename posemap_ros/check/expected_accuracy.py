@@ -14,7 +14,7 @@ from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_
 from posemap_ros.evaluation.retrieval import retrieve_poses
 
 _BACKBONE = 'efficientnet_lite0'  # its weights come with the package, and it is fast
-_IMAGE_HEIGHT = 96
+_SHORTER_SIDE_PX = 96
 _MOST_KNOWN, _MOST_ASKED = 300, 50
 _BLOCKS = 10  # of a drive without a split; the middle of every other one is asked for
 _BLOCK_CORE = (0.25, 0.75)
@@ -40,18 +40,15 @@ def measure_retrieval(
     """
     known, asked = (split.train, split.test) if split else leave_out_blocks(timeline.order)
     known, asked = _thin(known, _MOST_KNOWN), _thin(asked, _MOST_ASKED)
-    pinhole = dataset.camera.undistorted()
-    width = round(_IMAGE_HEIGHT * pinhole.width / pinhole.height)
     database, queries = (
         replace(
             dataset,
-            frames=tuple(
-                replace(dataset.frames[i], T_world_cam=poses[i]) for i in part
-            ),
+            frames=tuple(replace(dataset.frames[i], T_world_cam=poses[i]) for i in part),
         )
         for part in (known, asked)
     )
-    found = retrieve_poses(database, queries, pinhole.resized(width, _IMAGE_HEIGHT), _BACKBONE)
+    camera = dataset.camera.undistorted().with_shorter_side(_SHORTER_SIDE_PX)
+    found = retrieve_poses(database, queries, camera, _BACKBONE)
     nearest = [translation_error_m(poses[known], poses[i]).min() for i in asked]
     return Retrieval(
         translation_error_m(found, poses[asked]),

@@ -76,7 +76,7 @@ class Timeline:
 def timeline_of(dataset: PosedImages) -> Timeline:
     """A drive is a folder of images; where stamps are missing, names give the order."""
     frames = dataset.frames
-    drives = dataset.drives
+    drives = dataset.folders
     number = {name: i for i, name in enumerate(dict.fromkeys(drives))}
     drive = np.array([number[name] for name in drives])
     stamps = [frame.stamp_ns for frame in frames]

@@ -3,7 +3,7 @@
 from posemap_ros.dataset.errors import DatasetError, ImageError
 from posemap_ros.dataset.open_dataset import READERS, open_dataset, open_images, open_part
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
-from posemap_ros.dataset.trainable import check_trainable
+from posemap_ros.dataset.trainable import check_trainable, leave_out_narrow
 from posemap_ros.dataset.transforms_json import write_transforms_json
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     'PosedFrame',
     'PosedImages',
     'check_trainable',
+    'leave_out_narrow',
     'open_dataset',
     'open_images',
     'open_part',

@@ -23,7 +23,7 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
     Raises `ImageError` if the file is missing, damaged, or not of `size` (width, height).
     """
-    return decode_image(_read_bytes(path), str(path), size)
+    return decode_image(read_file(path), str(path), size)
 
 
 def decode_image(data: bytes, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -42,9 +42,20 @@ def decode_image(data: bytes, name: str, size: tuple[int, int] | None = None) ->
 
 def read_image_size(path: Path) -> tuple[int, int]:
     """(width, height) of the JPEG or PNG file, as it is stored."""
-    head = _read_bytes(path, _HEADER_BYTES)
+    head = read_file(path, _HEADER_BYTES)
     # Metadata before the size may be longer than is usual.
-    return image_size(head if encoded_image.find_size(head) else _read_bytes(path), str(path))
+    return image_size(head if encoded_image.find_size(head) else read_file(path), str(path))
+
+
+def read_file(path: Path, most: int = _LARGEST_FILE) -> bytes:
+    """The content of an image file, or its first so many bytes. Raises `ImageError`."""
+    try:
+        with open_regular(path, _LARGEST_FILE) as file:
+            return file.read(most)
+    except FileRefused as error:
+        raise ImageError(str(error)) from None
+    except OSError as error:
+        raise ImageError(f'{path}: cannot be read: {error.strerror}') from None
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
@@ -69,13 +80,3 @@ def write_image(path: Path, image: np.ndarray) -> None:
     data = encode_image(image, path.suffix.lower())
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
-
-
-def _read_bytes(path: Path, most: int = _LARGEST_FILE) -> bytes:
-    try:
-        with open_regular(path, _LARGEST_FILE) as file:
-            return file.read(most)
-    except FileRefused as error:
-        raise ImageError(str(error)) from None
-    except OSError as error:
-        raise ImageError(f'{path}: cannot be read: {error.strerror}') from None

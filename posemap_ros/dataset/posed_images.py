@@ -92,8 +92,8 @@ class PosedImages:
         return [frame.name for frame in self.frames]
 
     @property
-    def drives(self) -> list[str]:
-        """The drive that each frame belongs to: its folder."""
+    def folders(self) -> list[str]:
+        """The folder of each frame: a drive, or one camera of it, see `find_drives`."""
         return [str(PurePosixPath(name).parent) for name in self.names]
 
     @property
@@ -108,8 +108,7 @@ class PosedImages:
 
     @property
     def poses(self) -> np.ndarray:
-        """T_world_cam of all frames: [n, 4, 4] float64. Raises `DatasetError` if they have none.
-        """
+        """T_world_cam of all frames: [n, 4, 4] float64. Raises `DatasetError` without them."""
         if not self.is_posed:
             raise DatasetError(without_poses(self.root))
         return np.stack([frame.T_world_cam for frame in self.frames])

@@ -8,11 +8,11 @@ one drive, with a margin around them that belongs to neither part.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from posemap_ros.dataset.drives import find_drives
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.posed_images import PosedImages
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
@@ -27,7 +27,7 @@ class SplitOptions:
 
     test_share: float = 0.2
     blocks: int = 8  # of test frames in a single drive; fewer where they would be too short
-    margin_frames: int = 5  # before and after each block
+    margin_frames: int = 5  # of each camera, before and after each block
     margin_m: float = 0.05  # a training frame is this far from every test frame,
     margin_deg: float = 3.0  # or looks another way by this much
 
@@ -50,9 +50,7 @@ class Split:
         """How many frames, and how far test frames are from training frames."""
         left_out = len(dataset) - len(self.train) - len(self.test)
         poses = dataset.poses
-        nearest_m = [
-            translation_error_m(poses[self.train], poses[i]).min() for i in self.test
-        ]
+        nearest_m = [translation_error_m(poses[self.train], poses[i]).min() for i in self.test]
         how = f'drives {", ".join(self.drives)} held out' if self.drives else 'blocks held out'
         return (
             f'{len(self.train)} training and {len(self.test)} test frames, {left_out} of margin; '
@@ -62,19 +60,21 @@ class Split:
 
 
 def make_split(dataset: PosedImages, options: SplitOptions | None = None) -> Split:
-    """Whole drives where there are several (folders of images), else blocks with margins.
+    """Whole drives where there are several, see `find_drives`, else blocks with margins.
 
     Drives that pass the same places at another time are a fair test, so they have no margin.
     Raises `DatasetError` where nothing would be left to train on.
     """
     options = options or SplitOptions()
-    drives = _drives(dataset)
+    drives = find_drives(dataset)
     if len(drives) > 1:
-        held_out = _choose_drives({name: len(frames) for name, frames in drives.items()}, options)
-        test = np.concatenate([drives[name] for name in held_out])
+        held_out = _choose_drives({d.name: len(d.frames) for d in drives}, options)
+        test = np.concatenate([d.frames for d in drives if d.name in held_out])
         return Split(np.setdiff1d(np.arange(len(dataset)), test), np.sort(test), held_out)
-    test, nearby = _choose_blocks(len(dataset), options)
-    candidates = np.setdiff1d(np.arange(len(dataset)), nearby)
+    (drive,) = drives
+    tested, nearby = _choose_blocks(int(drive.moments.max()) + 1, options)
+    test = np.sort(drive.frames[np.isin(drive.moments, tested)])
+    candidates = np.sort(drive.frames[~np.isin(drive.moments, nearby)])
     poses = dataset.poses
     too_close = np.zeros(len(candidates), bool)
     for index in test:
@@ -105,16 +105,6 @@ def write_split(
             temporary.write_text('\n'.join(names[i] for i in part) + '\n', encoding='utf-8')
 
 
-def _drives(dataset: PosedImages) -> dict[str, np.ndarray]:
-    """Indices of the frames of each drive: images of one folder."""
-    folders = dataset.drives
-    order = sorted(range(len(folders)), key=folders.__getitem__)
-    return {
-        folder: np.array(list(indices))
-        for folder, indices in groupby(order, key=folders.__getitem__)
-    }
-
-
 def _choose_drives(sizes: dict[str, int], options: SplitOptions) -> tuple[str, ...]:
     """From the last one on, as long as that comes closer to the share; at least one."""
     wanted = options.test_share * sum(sizes.values())
@@ -130,8 +120,8 @@ def _choose_drives(sizes: dict[str, int], options: SplitOptions) -> tuple[str, .
 
 
 def _choose_blocks(count: int, options: SplitOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the test frames, in blocks in the middle of equal stretches of the drive; and
-    those with the margins before and after.
+    """Of so many moments those to test, in blocks in the middle of equal stretches of the drive;
+    and those with the margins before and after.
     """
     wanted = max(1, round(options.test_share * count))
     blocks = max(1, min(options.blocks, wanted // _SHORTEST_BLOCK))

@@ -3,7 +3,8 @@
 groundtruth.txt has a line 'timestamp tx ty tz qx qy qz qw' for each pose, in seconds and metres:
 the colour camera's optical frame to the world. rgb.txt has 'timestamp filename' for each image;
 without it, the images of rgb/ or images/ are called by their time. The pose of an image is
-interpolated between the two around it.
+interpolated between the two around it, unless these are much further apart than most: then nobody
+knew where the camera was. One that was given for the image itself counts in any case.
 
 The camera comes from camera.yaml, as ROS's camera_calibration writes it, or is that of the
 benchmark's sequence.
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from posemap_ros.camera import Camera
 from posemap_ros.dataset.calibration import FILE_NAME as CALIBRATION
@@ -36,8 +39,11 @@ from posemap_ros.messages.trajectory import Trajectory
 _POSES = 'groundtruth.txt'
 _LISTING = 'rgb.txt'
 _FOLDERS = ('rgb', 'images')
-# The benchmark's poses come at 100 Hz; where there are none for longer, tracking was lost.
-_MAX_GAP_NS = 100_000_000
+# How far apart two poses may be: so many times the usual interval, because some are missed, but
+# within limits. The benchmark's come at 100 Hz, a slow mapper's at 1 Hz; in a longer time a camera
+# does not go straight.
+_USUAL_INTERVALS, _SHORTEST_GAP_NS, _LONGEST_GAP_NS = 3, 100_000_000, 1_100_000_000
+_SAME_TIME_NS = 1_000_000  # stamps that programs wrote with three decimals or more
 _LATEST_S = 9_000_000_000  # nanoseconds since 1970 fit into 64 bits until then
 # Kinects of the benchmark, 640x480, as its web page gives them: fx fy cx cy, k1 k2 p1 p2 k3.
 # The images of freiburg3 are undistorted already.
@@ -64,10 +70,14 @@ def read(root: Path) -> PosedImages:
     if not path.is_file():
         raise DatasetError(f'{path} is missing')
     trajectory = Trajectory(_read_poses(path))
+    max_gap_ns = _max_gap_ns(trajectory.stamps_ns)
+    images = sorted(_read_images(root))
     frames, without_pose = [], []
-    for stamp, image in sorted(_read_images(root)):
+    for stamp, image in images:
         name = frame_name(root, image)
-        T_world_cam = trajectory.at(stamp, _MAX_GAP_NS)
+        T_world_cam = trajectory.at(stamp, max_gap_ns)
+        if T_world_cam is None:
+            T_world_cam = trajectory.nearest(stamp, _SAME_TIME_NS)
         if T_world_cam is None:
             without_pose.append(name)
         else:
@@ -75,13 +85,33 @@ def read(root: Path) -> PosedImages:
     if without_pose:
         note = (
             f'{path}: {some(without_pose, "image")} not between two poses at most '
-            f'{_MAX_GAP_NS / 1e9:g} s apart'
+            f'{max_gap_ns / 1e9:.2g} s apart'
         )
         if not frames:
-            raise DatasetError(f'{note}; do the clocks of images and poses differ?')
+            raise DatasetError(f'{note}; {_why_none([s for s, _ in images], trajectory)}')
         _logger.warning('%s; left out', note)
     frames = leave_out_missing(frames, root / _LISTING)
     return PosedImages(root, _read_camera(root, frames[0].path), tuple(frames))
+
+
+def _max_gap_ns(stamps_ns: np.ndarray) -> int:
+    """How far apart two poses may be for one in between to be told."""
+    usual = np.median(np.diff(stamps_ns)) if len(stamps_ns) > 1 else 0
+    return int(np.clip(_USUAL_INTERVALS * usual, _SHORTEST_GAP_NS, _LONGEST_GAP_NS))
+
+
+def _why_none(stamps_ns: list[int], trajectory: Trajectory) -> str:
+    """Why, probably, no image has a pose, and the way out."""
+    first, last = (int(trajectory.stamps_ns[i]) for i in (0, -1))
+    if stamps_ns[-1] < first or last < stamps_ns[0]:
+        return (
+            f'images are from {stamps_ns[0] / 1e9:.3f} to {stamps_ns[-1] / 1e9:.3f} s, poses from '
+            f'{first / 1e9:.3f} to {last / 1e9:.3f} s: do the clocks of images and poses differ?'
+        )
+    return (
+        'the poses are too far apart in time: record them more often, or give one for each image, '
+        'with its time'
+    )
 
 
 def _read_poses(path: Path) -> Iterator[tuple[int, Any]]:

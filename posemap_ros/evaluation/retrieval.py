@@ -40,22 +40,22 @@ def retrieve_poses(
 def similar_images(
     images: PosedImages, camera: Camera, backbone: str, count: int, apart: int
 ) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, of each image and the `count` most similar ones at least `apart` away.
+    """Pairs (i, j), i < j, of each image and the `count` most similar ones that are at least
+    `apart` images away from it and from each other.
 
-    For finding where a drive comes back to a place; see `retrieve_poses`.
+    For finding where a drive comes back to a place; see `retrieve_poses`. Next to the most similar
+    image in time are others as similar, which would tell nothing new.
     """
     (features,) = _describe((images,), camera, backbone)
     likeness = features @ features.t()
     place = torch.arange(len(images))
     likeness[(place[:, None] - place).abs() < apart] = -torch.inf
-    best = likeness.topk(min(count, len(images)), dim=1)
-    found = best.values > -torch.inf
-    pairs = {
-        (min(i, j), max(i, j))
-        for i, (row, used) in enumerate(zip(best.indices.tolist(), found.tolist()))
-        for j, use in zip(row, used)
-        if use
-    }
+    pairs: set[tuple[int, int]] = set()
+    for _ in range(count):
+        value, best = likeness.max(dim=1)
+        found = (value > -torch.inf).tolist()
+        pairs.update((min(i, j), max(i, j)) for i, j in enumerate(best.tolist()) if found[i])
+        likeness[(best[:, None] - place).abs() < apart] = -torch.inf
     return sorted(pairs)
 
 

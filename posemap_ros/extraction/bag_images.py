@@ -7,26 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from posemap_ros.camera import Camera, CameraMismatch, ImageAdapter
 from posemap_ros.dataset.errors import ImageError
-from posemap_ros.dataset.image_io import decode_image, encode_image, image_size
+from posemap_ros.dataset.image_io import decode_image, encode_image
 from posemap_ros.extraction.bag import Bag, BagError
 from posemap_ros.extraction.bag_topics import BagTopics
 from posemap_ros.extraction.image_motion import ImageMotion
 from posemap_ros.extraction.sharpness import sharpness
+from posemap_ros.extraction.small_grey import small_grey, small_grey_of_file
 from posemap_ros.extraction.undistortion import pinhole_inside
 from posemap_ros.messages.image_message import UnsupportedImage, to_rgb
 from posemap_ros.support.stopwatch import Stopwatch
-
-_LOOK_WIDTH = 320  # at least, and less than twice as much: about the size that training uses
-_REDUCED = {
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
 
 
 @dataclass
@@ -186,24 +179,7 @@ def _read(message: Any, name: str) -> tuple[bytes | None, np.ndarray]:
 
 
 def _small_grey(message: Any, name: str) -> np.ndarray:
-    """The picture in grey [h, w], shrunk to a width of 320 to 639 by averaging."""
+    """The picture in grey [h, w], small."""
     if _is_file(message):
-        content = bytes(message.data)
-        width, _ = image_size(content, name)
-        # JPEG decodes to a half, quarter or eighth of its size in a fraction of the time.
-        flags = cv2.IMREAD_GRAYSCALE
-        if content.startswith(b'\xff\xd8'):
-            factor = max((f for f in _REDUCED if width >= f * _LOOK_WIDTH), default=1)
-            flags = _REDUCED.get(factor, flags)
-        grey = cv2.imdecode(
-            np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
-        )
-        if grey is None:
-            raise ImageError(f'{name}: the image is damaged or cut short')
-    else:
-        grey = cv2.cvtColor(to_rgb(message), cv2.COLOR_RGB2GRAY)
-    shrink = grey.shape[1] // _LOOK_WIDTH
-    if shrink < 2:
-        return grey
-    size = (grey.shape[1] // shrink, grey.shape[0] // shrink)
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        return small_grey_of_file(bytes(message.data), name)
+    return small_grey(to_rgb(message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ from posemap_ros.dataset.transforms_json import ARBITRARY, METRIC, write_transfo
 from posemap_ros.extraction.bag import Bag
 from posemap_ros.extraction.bag_frames import Frames, choose_frames, no_progress, write_frames
 from posemap_ros.extraction.bag_recording import BagOptions, Progress
-from posemap_ros.extraction.sfm import SfmPoses, how_to_scale, structure_from_motion
+from posemap_ros.extraction.sfm import (
+    MOST_IMAGES,
+    SfmPoses,
+    how_to_scale,
+    structure_from_motion,
+)
 from posemap_ros.support.files import atomic_folder, check_folder_is_free
 from posemap_ros.support.stopwatch import Stopwatch
 
@@ -75,12 +80,16 @@ def extract_bag(
     """Write the frames of a recording to the folder `out`, which appears complete or not at all.
 
     The pose of each image is interpolated at its stamp, or, with the pose source 'sfm', found from
-    the images; with 'none', there are images and camera.yaml only. Those that are JPEG or PNG in
-    the bag are taken over byte for byte. Raises
-    `BagError`, `DatasetError`, OSError, or FileExistsError if `out` holds anything.
+    the images, at most `MOST_IMAGES` unless the options say how many; with 'none', there are
+    images and camera.yaml only. Those that are JPEG or PNG in the bag are taken over byte for
+    byte. Raises `BagError`, `DatasetError`, OSError, or FileExistsError if `out` holds anything.
     """
     options, stopwatch = options or BagOptions(), stopwatch or Stopwatch()
     check_folder_is_free(out, overwrite=overwrite)
+    limited = options.pose_source == 'sfm' and options.selection.max_frames is None
+    if limited:
+        selection = replace(options.selection, max_frames=MOST_IMAGES)
+        options = replace(options, selection=selection)
     with Bag(path) as bag:
         choice = choose_frames(bag, options, progress, stopwatch)
         # Leaving the folder syncs it to disk, which is most of the writing.
@@ -100,6 +109,12 @@ def extract_bag(
                 with stopwatch.section('structure from motion'):
                     found = _find_poses(frames, options, progress)
                 camera, poses, report = found.camera, found.T_world_cam, found.report
+                if limited and len(choice.stamps_ns) == MOST_IMAGES:
+                    report = (
+                        f'structure from motion was given {MOST_IMAGES} frames at most, spread '
+                        'evenly over the recording; --max-frames N allows more',
+                        *report,
+                    )
                 source['scale'] = scale = found.scale
             else:
                 source['pose_topic'] = choice.topics.pose or '/tf'

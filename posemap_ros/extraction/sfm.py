@@ -31,11 +31,12 @@ from posemap_ros.support import commands
 if TYPE_CHECKING:
     import pycolmap
 
+MOST_IMAGES = 1000  # unless more are asked for: an hour or two, and with five times as many a day
 _LARGEST_SIDE_PX = 1000
 _MOST_FEATURES = 2048
 _NEIGHBOURS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)  # which frames after it each is matched with
-_ALIKE, _ALIKE_APART = 4, 10
-_BACKBONE, _BACKBONE_HEIGHT = 'efficientnet_lite0', 96
+_ALIKE, _ALIKE_APART = 4, max(_NEIGHBOURS) + 1  # images alike, beyond those neighbours
+_BACKBONE, _BACKBONE_SIDE = 'efficientnet_lite0', 96  # pixels of the shorter side
 _IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 8, 100  # so that progress shows and Ctrl-C works
 _FEWEST_REGISTERED = 3
 # COLMAP's name for each of our models, and how many coefficients it takes.
@@ -194,9 +195,7 @@ def _pairs(paths: Sequence[Path], camera: Camera) -> list[tuple[int, int]]:
     count = len(paths)
     pairs = {(i, i + step) for step in _NEIGHBOURS for i in range(count - step)}
     frames = tuple(PosedFrame(f'{i}', path) for i, path in enumerate(paths))
-    small = camera.undistorted().resized(
-        round(camera.width * _BACKBONE_HEIGHT / camera.height), _BACKBONE_HEIGHT
-    )
+    small = camera.undistorted().with_shorter_side(_BACKBONE_SIDE)
     dataset = PosedImages(paths[0].parent, camera, frames)
     pairs.update(similar_images(dataset, small, _BACKBONE, _ALIKE, _ALIKE_APART))
     return sorted(pairs)

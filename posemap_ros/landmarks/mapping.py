@@ -16,6 +16,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.features import mutual_matches
 from posemap_ros.dataset import PosedImages
+from posemap_ros.dataset.spread import spread_along
 from posemap_ros.landmarks.depth import ray_depths
 from posemap_ros.landmarks.keypoints import KeypointDetector, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
@@ -29,8 +30,8 @@ from posemap_ros.recipe import LandmarksRecipe
 from posemap_ros.support.blocks import in_blocks
 
 _PHOTOS_AT_ONCE, _PAIRS_AT_ONCE = 16, 128
-# Of the width of 640 pixels. Matches farther from the epipolar line than several times the usual
-# distance are wrong, whatever that is: poses are not always exact to the pixel.
+# Of a longer side of 640 pixels. Matches farther from the epipolar line than several times the
+# usual distance are wrong, whatever that is: poses are not always exact to the pixel.
 _USUAL_DISTANCES, _LEAST_PX, _MOST_PX = 6.0, 1.0, 4.0
 _DEPTH_ERROR = 0.03  # of the depth: NeRF-P's, beside its own spread; corrected by what is measured
 _SURE_DEPTH = 0.01  # of the depth: how sure a point must be to measure NeRF-P's depth by it
@@ -74,7 +75,7 @@ def map_landmarks(
     Raises:
         NothingInCommon: no two photos show the same keypoints.
     """
-    dataset = dataset.thinned(min(1.0, recipe.photos / len(dataset)))
+    dataset = spread_along(dataset, recipe.photos, net.scene.middle_m)
     detector = make_detector(recipe.detector)
     work = work / f'landmarks-{_digest(dataset, recipe)}'
     work.mkdir(parents=True, exist_ok=True)
@@ -101,10 +102,7 @@ def _look_at(
     work: Path,
 ) -> _Photos:
     """Find keypoints in all photos, and describe each as a whole."""
-    camera = dataset.camera.undistorted()
-    if camera.width > recipe.image_width:
-        height = round(camera.height * recipe.image_width / camera.width)
-        camera = camera.resized(recipe.image_width, height)
+    camera = dataset.camera.undistorted().with_longer_side_at_most(recipe.image_width)
 
     def look_at(block: range) -> dict[str, np.ndarray]:
         found = []
@@ -183,7 +181,7 @@ def _match(
     name = f'matched-{hashlib.sha256(pairs.tobytes()).hexdigest()[:12]}'
     kept = in_blocks(work, name, len(pairs), _PAIRS_AT_ONCE, match, 'matching')
     matches, errors = kept['matches'], kept['errors']
-    pixel = photos.camera.width / 640
+    pixel = photos.camera.longer_side / 640
     usual = float(np.median(errors)) if len(errors) else 0.0
     limit = np.clip(_USUAL_DISTANCES * usual, _LEAST_PX * pixel, _MOST_PX * pixel)
     close = errors < limit
@@ -260,7 +258,7 @@ def _measure_noise(photos: _Photos, sightings: Sightings) -> tuple[float, float]
     by what to multiply the standard deviations of NeRF-P's depths: both by the points that four
     photos and more agree on.
     """
-    pixel = photos.camera.width / 640
+    pixel = photos.camera.longer_side / 640
     views = np.bincount(sightings.track)[sightings.track]
     well_seen = sightings.select(views >= 4)
     if len(well_seen) < 100:

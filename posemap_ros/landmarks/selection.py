@@ -6,7 +6,7 @@ import numpy as np
 
 from posemap_ros.camera import Camera
 
-_COLUMNS = 8  # parts of a photo's width; as many pixels high
+_PARTS = 8  # along a photo's longer side; squares
 _LONE = 2  # with so many others in its cell, a landmark that only one photo found is not kept
 
 
@@ -34,10 +34,10 @@ def choose_landmarks(
         budget: how many landmarks there may be.
         per_cell: how many of a cell's landmarks are kept for its sake.
     """
-    side = camera.width / _COLUMNS
-    rows = int(np.ceil(camera.height / side))
+    side = camera.longer_side / _PARTS
+    columns, rows = (int(np.ceil(size / side)) for size in (camera.width, camera.height))
     column, row = (pixels // side).astype(int).T
-    cell = (photo * rows + np.clip(row, 0, rows - 1)) * _COLUMNS + np.clip(column, 0, _COLUMNS - 1)
+    cell = (photo * rows + np.clip(row, 0, rows - 1)) * columns + np.clip(column, 0, columns - 1)
     order = np.lexsort((landmark, -quality[landmark], cell))
     first = np.searchsorted(cell[order], cell[order])
     rank = np.full(len(quality), len(order))

@@ -40,6 +40,14 @@ class Trajectory:
         fraction = (stamp_ns - start) / (end - start)
         return interpolate(self.poses[after - 1], self.poses[after], fraction)
 
+    def nearest(self, stamp_ns: int, within_ns: int) -> np.ndarray | None:
+        """The pose [4, 4] whose time is the nearest to this one; None if none is `within_ns`."""
+        after = int(np.searchsorted(self.stamps_ns, stamp_ns))
+        around = range(max(after - 1, 0), min(after + 1, len(self.stamps_ns)))
+        apart = {i: abs(int(self.stamps_ns[i]) - stamp_ns) for i in around}
+        best = min(apart, key=apart.__getitem__)
+        return self.poses[best].copy() if apart[best] <= within_ns else None
+
 
 def interpolate(T_a: np.ndarray, T_b: np.ndarray, fraction: float) -> np.ndarray:
     """The pose [4, 4] at a fraction 0..1 of the way from T_a to T_b: lerp and slerp."""

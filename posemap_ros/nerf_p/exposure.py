@@ -12,12 +12,19 @@ from torch import Tensor, nn
 HISTOGRAM_BINS = 10
 # Rec. 601 luma, as NeRF-H's RGB -> YUV conversion.
 LUMA = (0.299, 0.587, 0.114)
+_PIXELS_AT_ONCE = 1 << 20  # 50 MB while they are counted
 
 
 def luma_histogram(images: Tensor) -> Tensor:
     """Share of pixels in each of 10 luma bins: uint8 RGB images [B, H, W, 3] -> [B, 10], rows sum
     to 1.
     """
+    _, height, width, _ = images.shape
+    at_once = max(1, _PIXELS_AT_ONCE // (height * width))
+    return torch.cat([_count(part) for part in images.split(at_once)])
+
+
+def _count(images: Tensor) -> Tensor:
     luma = images.float() @ torch.tensor(LUMA, device=images.device)
     bins = (luma * (HISTOGRAM_BINS / 256.0)).long().clamp_(0, HISTOGRAM_BINS - 1).flatten(1)
     counts = torch.zeros(len(images), HISTOGRAM_BINS, device=images.device)

@@ -12,6 +12,9 @@ from posemap_ros.landmarks.photo_pairs import in_common
 _PARALLAXES_DEG = (2.0, 4.0, 7.0)
 _NEAR_ENOUGH = (0.6, 1.6)  # times such an angle
 _LEAST_OVERLAP = 0.5  # share of what one photo sees that the other must see
+# Photos that are looked at, those from the nearest places: what is seen from farther away has
+# rarely much in common, and looking at all takes minutes where there are thousands.
+_NEAREST = 400
 
 
 def choose_partners(
@@ -30,7 +33,9 @@ def choose_partners(
     partners = []
     for photo, (T, depth) in enumerate(zip(T_world_cam, depths)):
         points = depth * rays @ T[:3, :3].T + T[:3, 3]
-        overlap, parallax = in_common(photo, points, T_world_cam, T_cam_world, camera)
+        near = _near(photo, T_world_cam[:, :3, 3], depth)
+        own = int(np.searchsorted(near, photo))
+        overlap, parallax = in_common(own, points, T_world_cam[near], T_cam_world[near], camera)
         chosen: list[int] = []
         for wanted in _PARALLAXES_DEG:
             least, most = (factor * wanted for factor in _NEAR_ENOUGH)
@@ -38,5 +43,17 @@ def choose_partners(
             fits[chosen] = False
             if fits.any():
                 chosen.append(int(np.where(fits, overlap, 0.0).argmax()))
-        partners.append(chosen)
+        partners.append(near[chosen].tolist())
     return partners
+
+
+def _near(photo: int, positions: np.ndarray, depth: float) -> np.ndarray:
+    """Indices, in order, of a photo and of those that may be its partners, from where photos
+    [p, 3] were taken.
+    """
+    distance = np.linalg.norm(positions - positions[photo], axis=1)
+    # What is at that depth is seen at a smaller angle from any nearer place (law of sines).
+    least = np.sin(np.radians(_NEAR_ENOUGH[0] * _PARALLAXES_DEG[0])) * depth
+    aside = np.flatnonzero(distance >= 0.99 * least)
+    nearest = aside[np.argsort(distance[aside], kind='stable')[:_NEAREST]]
+    return np.union1d(nearest, photo)

@@ -19,7 +19,7 @@ from posemap_ros.stereo.flow_depth import DepthByFlow
 from posemap_ros.stereo.partners import choose_partners
 from posemap_ros.support.blocks import in_blocks
 
-_WIDEST_PX = 320  # of the images that are compared
+_LONGER_SIDE_PX = 320  # of the images that are compared, at most
 _PHOTOS_AT_ONCE = 16
 _KEPT_IMAGES = 64
 _ENOUGH_POINTS = 20  # in a photo, to say how far away things are there
@@ -52,9 +52,7 @@ def measure_depths(
     Raises:
         InvalidBlock: a kept file is damaged.
     """
-    camera = dataset.camera.undistorted()
-    if camera.width > _WIDEST_PX:
-        camera = camera.resized(_WIDEST_PX, round(camera.height * _WIDEST_PX / camera.width))
+    camera = dataset.camera.undistorted().with_longer_side_at_most(_LONGER_SIDE_PX)
     poses, find = dataset.poses, DepthByFlow(camera, grid)
     if not len(seen):
         return PhotoDepths.unknown(len(dataset), grid)

@@ -42,14 +42,14 @@ _KEYPOINTS = 600
 _LANDMARKS = 4000
 _PHOTOS = 10  # near a pose
 _PHOTOS_ALIKE = 8
-# A keypoint of a small blob is found to this share of the image's width; one that looks at a
-# wider part of the image is found less well.
+# A keypoint of a small blob is found to this share of the image's longer side; one that looks at
+# a wider part of the image is found less well.
 _KEYPOINT_SIGMA = 0.6 / 320
 _KEYPOINT_SHARP = 6.0 / 320
-# Shares of the image's width within which a keypoint may be its landmark: for the first guess,
-# for the matches around it, and for those that count as evidence.
+# Shares of the image's longer side within which a keypoint may be its landmark: for the first
+# guess, for the matches around it, and for those that count as evidence.
 _CONSENSUS, _RING, _CORE = 4.0 / 320, 6.0 / 320, 2.0 / 320
-_WIDEST_SEARCH = 0.3  # share of the width; beyond it, what is alike is looked for anywhere
+_WIDEST_SEARCH = 0.3  # share of the longer side; beyond it, what is alike is looked for anywhere
 _SPREADS = 3.0  # standard deviations that a search covers
 _AGREEMENT = 4.0
 # A pose from matches in one part of the image is a little off in the others: they are matched
@@ -228,13 +228,13 @@ class Verifier:
         landmarks, points = self._visibility.landmarks_of(*near)
         pixels, depths, visible = self._visibility.project(landmarks, points, T, camera)
         radii = camera.fx * _SPREADS * (sigma_rad + sigma_m / np.maximum(depths, 0.3))
-        radii += _RING * camera.width
+        radii += _RING * camera.longer_side
         reach = radii[:, None]
         visible &= ((pixels > -reach) & (pixels < (camera.width, camera.height) + reach)).all(1)
         chosen = np.flatnonzero(visible)[:_LANDMARKS]
         landmarks, points = landmarks[chosen], points[chosen]
         pixels, radii = pixels[chosen], radii[chosen]
-        if not len(landmarks) or np.median(radii) > _WIDEST_SEARCH * camera.width:
+        if not len(landmarks) or np.median(radii) > _WIDEST_SEARCH * camera.longer_side:
             k, m = self._match_anywhere(seen, landmarks, points)
         else:
             k, m = self._match_nearby(seen, landmarks, pixels, radii)
@@ -258,7 +258,7 @@ class Verifier:
         rough = consensus(
             self._matches(seen, guess.keypoints, guess.landmarks, guess.points, guess.T_map_cam),
             camera,
-            _CONSENSUS * camera.width,
+            _CONSENSUS * camera.longer_side,
         )
         if rough is None:
             return None
@@ -284,7 +284,7 @@ class Verifier:
         pixels, _, visible = self._visibility.project(landmarks, points, T, camera)
         visible &= ((pixels > 0) & (pixels < (camera.width, camera.height))).all(axis=1)
         landmarks, points, pixels = landmarks[visible], points[visible], pixels[visible]
-        ring = np.full(len(landmarks), _RING * camera.width, np.float32)
+        ring = np.full(len(landmarks), _RING * camera.longer_side, np.float32)
         k, m = self._match_nearby(seen, landmarks, pixels, ring)
         if len(k) < _FEWEST:
             return None
@@ -309,7 +309,7 @@ class Verifier:
         T, covariance = solution.T_map_cam, self.calibration.calibrated(solution.covariance)
         covariance = covariance + self._inherited(solution, matches, landmarks)
         projected, _, _ = self._visibility.project(landmarks, matches.points, T, camera)
-        off = np.linalg.norm(projected - matches.pixels, axis=1) / camera.width
+        off = np.linalg.norm(projected - matches.pixels, axis=1) / camera.longer_side
         core, ring = off < _CORE, off < _RING
         # Chance puts as many into each pixel of the ring as into each of its core.
         by_chance = (ring & ~core).sum() * _CORE**2 / (_RING**2 - _CORE**2)
@@ -386,11 +386,11 @@ class Verifier:
         away /= np.linalg.norm(away, axis=1, keepdims=True)
         cosine = np.einsum('ij,ij->i', away, self._visibility.directions[landmarks])
         sideways = np.sqrt(np.clip(1.0 - cosine**2, 0.05**2, 1.0))
-        width = self.landmarks.camera.width
-        blur = seen.keypoints.scales[keypoints].astype(np.float64) / (_KEYPOINT_SHARP * width)
+        side = self.landmarks.camera.longer_side
+        blur = seen.keypoints.scales[keypoints].astype(np.float64) / (_KEYPOINT_SHARP * side)
         return Matches(
             seen.pixels[keypoints].astype(np.float64),
-            _KEYPOINT_SIGMA * width * np.hypot(1.0, blur),
+            _KEYPOINT_SIGMA * side * np.hypot(1.0, blur),
             points,
             self.landmarks.sigmas[landmarks] * sideways,
         )

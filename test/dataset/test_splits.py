@@ -10,6 +10,7 @@ from posemap_ros.dataset.open_dataset import read_split
 from posemap_ros.dataset.splits import SplitOptions, make_split, write_split
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 
+T_NS = 1_700_000_000 * 10**9
 CAMERA = Camera(32, 24, 30, 30, 16, 12)
 
 
@@ -71,14 +72,41 @@ def test_no_training_frame_is_a_near_duplicate_wherever_it_is_in_the_drive():
 def test_whole_drives_where_there_are_several():
     """From the last one on, as long as that comes closer to the share."""
     sizes = {'seq-01': 50, 'seq-02': 30, 'seq-03': 12, 'seq-04': 8}
-    data = dataset(*(drive(line(n), folder) for folder, n in sizes.items()))
+    data = dataset(*(drive(line(n, 1 / n), folder) for folder, n in sizes.items()))
     split = make_split(data)
     assert split.drives == ('seq-03', 'seq-04')
     np.testing.assert_array_equal(split.test, range(80, 100))
     np.testing.assert_array_equal(split.train, range(80))
     assert 'drives seq-03, seq-04 held out' in split.describe(data)
-    two = make_split(dataset(drive(line(10), 'a'), drive(line(90), 'b')))
+    two = make_split(dataset(drive(line(10), 'a'), drive(line(90, 0.3), 'b')))
     assert two.drives == ('b',) and len(two.train) == 10
+
+
+@pytest.mark.parametrize('stamped', [True, False])
+def test_a_stereo_pair_is_one_drive_and_its_blocks_are_of_both_cameras(stamped):
+    """By hand: of 100 moments 20 to 29 and 70 to 79 are tested, with 5 of margin around them."""
+    left, right = line(100), line(100) + (0, 0.1, 0)
+    data = dataset(drive(left, 'cam_left'), drive(right, 'cam_right'))
+    if stamped:
+        stamps = [T_NS + 10**8 * (i % 100) + 3 * 10**6 * (i // 100) for i in range(200)]
+        frames = zip(data.frames, stamps)
+        data = replace(data, frames=tuple(replace(f, stamp_ns=s) for f, s in frames))
+    split = make_split(data)
+    assert split.drives == () and 'blocks held out' in split.describe(data)
+    tested = [*range(20, 30), *range(70, 80)]
+    trained = [*range(15), *range(35, 65), *range(85, 100)]
+    np.testing.assert_array_equal(split.test, [*tested, *(100 + i for i in tested)])
+    np.testing.assert_array_equal(split.train, [*trained, *(100 + i for i in trained)])
+
+
+def test_a_robot_with_two_cameras_that_drove_twice_is_tested_on_its_second_drive():
+    data = []
+    for day in range(2):
+        for camera, aside in (('left', 0.0), ('right', 0.1)):
+            data.append(drive(line(50, 0.1 + 0.02 * day) + (0, aside, 0), f'day{day}_{camera}'))
+    split = make_split(dataset(*data))
+    assert split.drives == ('day1_left + day1_right',)
+    np.testing.assert_array_equal(split.test, range(100, 200))
 
 
 def test_short_drives_have_fewer_blocks():

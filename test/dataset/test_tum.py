@@ -108,10 +108,67 @@ def test_where_poses_stop_there_are_no_frames(tmp_path, caplog):
     assert '3 images' in caplog.text
 
 
+def write_poses(root, seconds):
+    """Poses of the drive at these times, as groundtruth.txt."""
+    lines = []
+    for s in seconds:
+        T = truth(s)
+        w, x, y, z = mat2quat(T[:3, :3])
+        numbers = ' '.join(f'{n:.7f}' for n in (*T[:3, 3], x, y, z, w))
+        lines.append(f'{START + round(s, 4):.4f} {numbers}')
+    (root / 'groundtruth.txt').write_text('\n'.join(lines))
+
+
+@pytest.mark.parametrize('interval_s', [0.1, 0.101, 0.2, 1.0])
+def test_slow_poses_with_jitter_are_interpolated_too(tmp_path, interval_s):
+    root = write_tum(tmp_path / 'freiburg1')
+    count = round(3 / interval_s)
+    jitter = np.random.default_rng(0).uniform(-1e-3, 1e-3, count)
+    write_poses(root, interval_s * np.arange(count) + jitter)
+    dataset = open_dataset(root)
+    assert len(dataset) == 8
+    # By hand: at 1 m/s along x, where the drive is a straight line.
+    np.testing.assert_allclose(dataset.poses[:, 0, 3], 0.13 * np.arange(8) + 0.123456, atol=2e-3)
+
+
+def test_of_slow_poses_too_a_missing_stretch_is_a_gap(tmp_path, caplog):
+    """By hand: at 5 Hz two may be 0.6 s apart; of 0.2 to 1.0 s, without the three in between, none
+    of the images is known.
+    """
+    root = write_tum(tmp_path / 'freiburg1')
+    write_poses(root, [0, 0.2, 1.0, *(1 + 0.2 * np.arange(1, 10))])
+    with caplog.at_level(logging.WARNING):
+        names = open_dataset(root).names
+    assert names == [f'rgb/{image_name(i)}' for i in (0, 7)]
+    assert 'not between two poses at most 0.6 s apart' in caplog.text
+
+
+@pytest.mark.parametrize('apart_s', [0.13, 2.0])
+def test_one_pose_for_each_image_with_rounded_stamps(tmp_path, apart_s):
+    """However slowly they come, and where rounding puts the first pose after its image."""
+    root = write_tum(tmp_path / 'freiburg1')
+    seconds = [0.123456 + apart_s * i for i in range(8)]
+    listed = zip(seconds, sorted((root / 'rgb').iterdir()))
+    (root / 'rgb.txt').write_text(
+        '\n'.join(f'{START + s:.6f} rgb/{path.name}' for s, path in listed)
+    )
+    write_poses(root, seconds)
+    dataset = open_dataset(root)
+    assert len(dataset) == 8
+    np.testing.assert_allclose(dataset.poses, [truth(s) for s in seconds], atol=1e-4)
+
+
+def test_poses_too_slow_for_any_image_are_not_taken_for_another_clock(tmp_path):
+    root = write_tum(tmp_path / 'freiburg1')
+    write_poses(root, [-3, 0, 3, 6])
+    with pytest.raises(DatasetError, match='at most 1.1 s apart; the poses are too far apart'):
+        open_dataset(root)
+
+
 def test_other_clocks_are_suspected(tmp_path):
     root = write_tum(tmp_path / 'freiburg1')
     text = (root / 'groundtruth.txt').read_text()
-    (root / 'groundtruth.txt').write_text(text.replace(str(START), '1705031102'))
+    (root / 'groundtruth.txt').write_text(text.replace(str(START)[:-2], '17050311'))
     with pytest.raises(DatasetError, match='8 images .*do the clocks of images and poses differ'):
         open_dataset(root)
 

@@ -48,6 +48,7 @@ from posemap_ros.camera import Camera
 from posemap_ros.dataset import open_dataset, open_images
 from posemap_ros.dataset.transforms_json import read_mounts
 from posemap_ros.evaluation.errors import translation_error_m
+from posemap_ros.extraction import from_bag
 from posemap_ros.extraction.bag_recording import BagOptions
 from posemap_ros.extraction.frame_selection import FrameSelection
 from posemap_ros.extraction.from_bag import extract_bag
@@ -261,9 +262,8 @@ def corner_drive(n=12):
         yield pose(R, (0.12 * i - 0.6, 0.05 * i, 1.2 + 0.1 * np.sin(i)))
 
 
-def test_poses_found_from_the_images_are_metric_by_odometry(tmp_path):
-    pytest.importorskip('pycolmap')
-    poses = list(corner_drive())
+def corner_messages(poses):
+    """Images into a corner and odometry of the camera, ten a second."""
     messages = []
     for i, T in enumerate(poses):
         stamp = ns(i / 10)
@@ -271,8 +271,16 @@ def test_poses_found_from_the_images_are_metric_by_odometry(tmp_path):
         info = camera_info(stamp, focal=260.0, width=320, height=240)
         messages += [(IMAGE, compressed_image(stamp, content), stamp), (INFO, info, stamp)]
         messages.append(('/odom', odometry(stamp, T, child='camera_optical'), stamp))
-    options = BagOptions(pose_source='sfm', selection=FrameSelection(skip_blurred=False))
-    extraction = extract(tmp_path, messages, options)
+    return messages
+
+
+SFM = BagOptions(pose_source='sfm', selection=FrameSelection(skip_blurred=False))
+
+
+def test_poses_found_from_the_images_are_metric_by_odometry(tmp_path):
+    pytest.importorskip('pycolmap')
+    poses = list(corner_drive())
+    extraction = extract(tmp_path, corner_messages(poses), SFM)
     dataset = open_dataset(tmp_path / 'out')
     assert len(dataset) >= 8 and 'poses from the images alone' in str(extraction)
     true = np.stack([poses[round((f.stamp_ns - START_NS) / 1e8)] for f in dataset.frames])
@@ -281,3 +289,15 @@ def test_poses_found_from_the_images_are_metric_by_odometry(tmp_path):
     assert content['scale'] == 'metric'
     files = {path.name for path in (tmp_path / 'out' / 'images').iterdir()}
     assert files == {frame.path.name for frame in dataset.frames}
+
+
+def test_a_long_recording_is_thinned_before_poses_are_found(tmp_path, monkeypatch):
+    pytest.importorskip('pycolmap')
+    monkeypatch.setattr(from_bag, 'MOST_IMAGES', 7)
+    extraction = extract(tmp_path, corner_messages(list(corner_drive())), SFM)
+    assert len(extraction.frames.paths) == 7
+    assert 'was given 7 frames at most, spread evenly' in str(extraction)
+    asked = replace(SFM, selection=replace(SFM.selection, max_frames=8))
+    (tmp_path / 'asked').mkdir()
+    extraction = extract(tmp_path / 'asked', corner_messages(list(corner_drive())), asked)
+    assert len(extraction.frames.paths) == 8 and 'at most' not in str(extraction)

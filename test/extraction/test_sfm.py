@@ -2,11 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from posemap_ros.camera import Camera
 from posemap_ros.dataset.colmap import camera_from_colmap
 from posemap_ros.dataset.image_io import write_image
-from posemap_ros.extraction.sfm import SfmError, _colmap_camera, structure_from_motion
+from posemap_ros.evaluation import retrieval
+from posemap_ros.extraction.sfm import SfmError, _colmap_camera, _pairs, structure_from_motion
 
 pycolmap = pytest.importorskip('pycolmap')
 
@@ -45,3 +47,17 @@ def test_images_that_do_not_connect_are_refused_in_words(tmp_path):
         write_image(path, np.full((48, 64, 3), 128, np.uint8))
     with pytest.raises(SfmError, match='could not connect the 4 images'):
         structure_from_motion(paths, Camera(64, 48, 50.0, 50.0, 32.0, 24.0), threads=1)
+
+
+def test_a_slow_drive_that_comes_back_is_matched_with_its_first_round(monkeypatch):
+    """As a video at 30 Hz: what was seen ten frames ago looks more alike than the same place on
+    the round before, in other light.
+    """
+    angle, light = 2 * np.pi * np.arange(400) / 200, 0.5 * (np.arange(400) >= 200)
+    looks = torch.tensor(np.stack([np.cos(angle), np.sin(angle), light], axis=1))
+    looks = torch.nn.functional.normalize(looks, dim=1)
+    assert looks[210] @ looks[200] > looks[210] @ looks[10]
+    monkeypatch.setattr(retrieval, '_describe', lambda *_: iter([looks]))
+    pairs = _pairs([Path(f'/d/{i}.png') for i in range(400)], Camera(64, 48, 50, 50, 32, 24))
+    assert {(i, i + 200) for i in range(200)} <= set(pairs)
+    assert {(i, i + step) for step in (1, 2, 8, 32) for i in range(368)} <= set(pairs)

@@ -137,6 +137,15 @@ def test_other_choices_do_not_go_on_with_the_same_work(dataset, net, tmp_path):
         assert len(landmarks) <= 100
 
 
+def test_where_the_camera_stood_no_more_photos_are_taken_than_elsewhere(dataset, net, tmp_path):
+    stood = tuple(replace(dataset.frames[0], name=f'stood/{i}') for i in range(40))
+    halted = replace(dataset, frames=(*stood, *dataset.frames[1:]))
+    few = replace(RECIPE, photos=12)
+    poses = map_landmarks(halted, RoomField(), net, few, tmp_path).T_world_cam
+    assert len(poses) == 12
+    assert (np.abs(poses - dataset.poses[0]).max(axis=(1, 2)) < 1e-9).sum() <= 1
+
+
 def test_photos_with_nothing_in_common_are_told(dataset, net, tmp_path):
     far_apart = replace(dataset, frames=dataset.frames[::30])
     with pytest.raises(NothingInCommon, match='no two photos'):

@@ -32,6 +32,15 @@ def test_each_part_of_each_photo_keeps_its_best():
         assert np.isin(best, kept).all()
 
 
+def test_a_photo_held_upright_has_the_same_parts():
+    quality, lone, landmark, photo, pixels = crowd()
+    upright = Camera(240, 320, 205.0, 205.0, 120.0, 160.0)
+    budget = {'budget': 300, 'per_cell': 3}
+    kept = choose_landmarks(quality, lone, landmark, photo, pixels, CAMERA, **budget)
+    turned = choose_landmarks(quality, lone, landmark, photo, pixels[:, ::-1], upright, **budget)
+    np.testing.assert_array_equal(turned, kept)
+
+
 def in_one_cell(quality, lone):
     count = len(quality)
     seen = np.arange(count), np.zeros(count, int), np.full((count, 2), 10.0)

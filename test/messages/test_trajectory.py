@@ -33,6 +33,18 @@ def test_between_beside_and_beyond_the_samples():
     assert trajectory.at(150, 199) is None
 
 
+@pytest.mark.parametrize(
+    ('stamp', 'within', 'degrees'),
+    [(98, 2, 10), (97, 2, None), (199, 99, 10), (201, 99, 30), (200, 99, None), (302, 2, 30)],
+)
+def test_the_nearest_is_taken_on_either_side_and_beyond_the_ends(stamp, within, degrees):
+    found = Trajectory([(100, turned_z(10)), (300, turned_z(30))]).nearest(stamp, within)
+    if degrees is None:
+        assert found is None
+    else:
+        np.testing.assert_array_equal(found, turned_z(degrees))
+
+
 def test_nanoseconds_of_today_are_not_rounded():
     now = 1_700_000_000_000_000_000  # a float64 of it is off by up to 128 ns
     trajectory = Trajectory([(now, turned_z(0, 0)), (now + 100, turned_z(0, 100))])

@@ -10,6 +10,7 @@ from tiny_environment import CAMERA, RECIPE, circle_of_poses, photograph
 
 from posemap_ros.camera import Camera
 from posemap_ros.environment import make_nerf_p
+from posemap_ros.nerf_p import exposure
 from posemap_ros.nerf_p.exposure import AffineExposure, luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
 from posemap_ros.nerf_p.photo_rays import PhotoRays
@@ -160,6 +161,18 @@ def test_histogram_counts_pixels_by_luma() -> None:
     expected = torch.zeros(10)
     expected[0], expected[5], expected[9] = 0.5, 0.25, 0.25
     assert torch.allclose(histogram, expected)
+
+
+@pytest.mark.parametrize('pixels_at_once', [1, 500, 3000])
+def test_histograms_of_many_images_are_those_of_each(monkeypatch, pixels_at_once) -> None:
+    images = torch.randint(0, 256, (23, 14, 17, 3), dtype=torch.uint8)
+    images[::3] = images[::3, ..., :1]  # grey
+    images[::5] = 128  # on the border between two bins
+    together = luma_histogram(images)
+    assert torch.equal(together, torch.cat([luma_histogram(image[None]) for image in images]))
+    monkeypatch.setattr(exposure, '_PIXELS_AT_ONCE', pixels_at_once)
+    assert torch.equal(luma_histogram(images), together)
+    assert luma_histogram(images[:0]).shape == (0, 10)
 
 
 def test_exposure_starts_as_the_identity() -> None:

@@ -50,6 +50,18 @@ def test_mere_images_become_a_metric_dataset(images, tmp_path, capsys):
     assert rotation_error_deg(moved, true).max() < 1.0
 
 
+def test_of_too_many_images_some_are_used_and_those_whose_distance_is_known(
+    images, tmp_path, capsys
+):
+    options = ('--focal', CAMERA.fx, '--distance', '01', '10', 0.5, '--threads', 1)
+    out = tmp_path / 'out'
+    assert run('--images', images, '--out', out, '--max-images', 6, *options) == 0
+    printed = capsys.readouterr().out
+    assert '12 images are more than 6' in printed and '8 of 8 images registered' in printed
+    names = open_dataset(out).names
+    assert len(names) == 8 and {'images/01', 'images/10'} <= set(names)
+
+
 def test_mistakes_are_one_sentence_and_leave_nothing(images, tmp_path, capsys):
     out = tmp_path / 'out'
     (tmp_path / 'empty').mkdir()

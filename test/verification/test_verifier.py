@@ -53,6 +53,23 @@ def test_finds_the_pose_near_the_estimate(verifier):
         check(verifier.verify(image, CAMERA, estimate_at(off(T, seed), image)), T)
 
 
+def test_a_camera_held_upright_finds_the_pose_as_surely(verifier):
+    """The same lens, turned by a quarter about its axis."""
+    upright = Camera(180, 240, 190.0, 190.0, 90.0, 120.0)
+    quarter = np.eye(4)
+    quarter[:2, :2] = [[0, -1], [1, 0]]
+    turned = Verifier(map_room(MAPPED @ quarter, camera=upright))
+    ratios = []
+    for seed, T in enumerate(SEEN[:5]):
+        image, _ = render(T)
+        as_usual = verifier.verify(image, CAMERA, estimate_at(off(T, seed), image))
+        image, _ = render(T @ quarter, upright)
+        found = turned.verify(image, upright, estimate_at(off(T, seed) @ quarter, image))
+        check(found, T @ quarter)
+        ratios.append(found.sigma_translation_m / as_usual.sigma_translation_m)
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.15)
+
+
 def test_the_covariance_is_a_covariance(verifier):
     image, _ = render(SEEN[0])
     found = verifier.verify(image, CAMERA, estimate_at(off(SEEN[0]), image))
