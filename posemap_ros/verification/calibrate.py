@@ -15,8 +15,14 @@ from posemap_ros.dataset import PosedImages
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.support.progress import progress_bar
-from posemap_ros.verification.calibration import Calibration, fit_spread, fit_thresholds
+from posemap_ros.verification.calibration import (
+    Calibration,
+    cautious_spread,
+    fit_spread,
+    fit_thresholds,
+)
 from posemap_ros.verification.verifier import Verification, Verifier
+from posemap_ros.verification.visibility import Visibility
 
 if TYPE_CHECKING:
     from posemap_ros.localizer import Estimate
@@ -25,13 +31,17 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 
 # Blocks are spread over all photos, and left out one at a time. Only photos in the middle of a
 # block are localized: the next photo was taken moments before or after.
-_BLOCKS, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 20, 1 / 14, 4
+_LOCALIZED, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 80, 1 / 14, 4
 _WRONG_M, _WRONG_DEG = 0.25, 10.0
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
 # angle or more: next to nothing.
 _ALONG = 1e-4
-_FEWEST = 20  # photos, with fewer of which nothing can be said
+# Right poses, with fewer of which nothing is fitted: the easy half of them and the hard one each
+# have a region that holds nine in ten, which takes nine.
+_FEWEST = 18
+# The least floor then: radians, and a share of the distance from which landmarks are seen.
+_CAUTIOUS = 0.01
 _NOTHING = Calibration(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 
 
@@ -47,7 +57,8 @@ class _Findings:
 
 
 def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) -> Calibration:
-    """The calibration of a place; the defaults where too few photos could be localized.
+    """The calibration of a place. Where only few photos could be localized, thresholds are as
+    high as their wrong poses ask for, and spreads are wide.
 
     Args:
         landmarks: of the place.
@@ -55,8 +66,6 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
         localize: the network's estimate for an image uint8 RGB [H, W, 3] of a camera.
     """
     frames = _frames_of(landmarks, dataset)
-    if len(frames) < _FEWEST:
-        return Calibration()
     found = _Findings([], [], [])
     blocks = list(_blocks(len(frames)))
     for block in progress_bar(blocks, 'calibrating', len(blocks), 'block'):
@@ -65,13 +74,14 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
         for photo in middle[:: max(1, len(middle) // _PHOTOS_OF_A_BLOCK)]:
             if frames[photo] is not None:
                 _measure(verifier, dataset, frames[photo], localize, found)
-    if len(found.errors) < _FEWEST:
-        return Calibration()
-    errors, sigmas = np.array(found.errors), np.array(found.sigmas)
+    errors, sigmas = (np.reshape(of, (-1, 2)) for of in (found.errors, found.sigmas))
     agreeing, alone = fit_thresholds(np.array(found.wrong_supports))
-    (stretch_m, floor_m), (stretch_rad, floor_rad) = (
-        fit_spread(errors[:, i], sigmas[:, i]) for i in range(2)
-    )
+    if len(errors) < _FEWEST:
+        least = _CAUTIOUS * Visibility(landmarks).reach, _CAUTIOUS
+        spreads = (cautious_spread(errors[:, i], least[i]) for i in range(2))
+    else:
+        spreads = (fit_spread(errors[:, i], sigmas[:, i]) for i in range(2))
+    (stretch_m, floor_m), (stretch_rad, floor_rad) = spreads
     return Calibration(agreeing, alone, stretch_m, stretch_rad, floor_m, floor_rad)
 
 
@@ -96,9 +106,10 @@ def _measure(
     if elsewhere is not None:
         attempts += verifier.attempts(image, camera, elsewhere)
     wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true)]
-    mirrored = replace(camera, cx=camera.width - camera.cx)
-    if not camera.distortion:
-        wrong += verifier.attempts(np.ascontiguousarray(image[:, ::-1]), mirrored, estimate)
+    # Mirrored last: no camera has the distortion of a mirrored one.
+    pinhole = verifier.landmarks.camera
+    mirrored = np.ascontiguousarray(dataset.load_as(index, pinhole)[:, ::-1])
+    wrong += verifier.attempts(mirrored, pinhole, estimate)
     found.wrong_supports += [attempt.evidence.support for attempt in wrong]
 
 
@@ -125,10 +136,12 @@ def _estimate_elsewhere(
 
 
 def _blocks(count: int) -> Iterator[range]:
-    """Runs of photos, evenly spread."""
+    """Runs of photos, evenly spread; more of them where they are short."""
     length = max(1, round(count * _BLOCK_SHARE))
-    for number in range(_BLOCKS):
-        first = round((count - length) * (number + 0.5) / _BLOCKS)
+    localized = min(_PHOTOS_OF_A_BLOCK, max(1, length // 2))
+    blocks = min(_LOCALIZED, count) // localized if count > 1 else 0
+    for number in range(blocks):
+        first = round((count - length) * (number + 0.5) / blocks)
         yield range(first, first + length)
 
 

@@ -12,7 +12,7 @@ from posemap_ros.landmarks.landmark_map import LandmarkMap
 _WIDEST_ANGLE = np.cos(np.radians(60.0))
 _SCALE_CHANGE = 2.5
 _ALIKE = 0.05
-_POWER=2
+_POWER = 2
 
 
 class Visibility:
@@ -21,6 +21,7 @@ class Visibility:
     Attributes:
         directions: [L, 3] float32, unit vectors from landmarks to where they were seen from.
         distances: [L] float32, from how far, metres.
+        reach: from how far landmarks are usually seen, metres.
     """
 
     def __init__(self, landmarks: LandmarkMap) -> None:
@@ -42,14 +43,14 @@ class Visibility:
         distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
         self.distances = np.exp(distances).astype(np.float32)
         # How far the photos look: what is apart by less shows about the same.
-        self._reach = float(np.median(self.distances))
+        self.reach = float(np.median(self.distances))
 
     def photos_near(self, T_map_cam: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the ``count`` photos whose view is most like that of a pose [4, 4], fewer
         where fewer look the same way; and how alike the views are, 0..1.
         """
         T = self._map.T_world_cam
-        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self._reach
+        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self.reach
         cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
         turn = np.arccos(np.clip(cosine, -1.0, 1.0))
         apart = np.where(turn < np.radians(75.0), shift + turn, np.inf)

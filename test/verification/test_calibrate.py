@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mapped_room import look, map_room
-from textured_room import drive, write_room
+from textured_room import CAMERA, drive, write_room
 
+from posemap_ros.dataset import PosedImages
 from posemap_ros.localizer import Estimate
-from posemap_ros.verification.calibrate import _placed_again, calibrate
+from posemap_ros.verification.calibrate import (
+    _NOTHING,
+    _blocks,
+    _Findings,
+    _measure,
+    _placed_again,
+    calibrate,
+)
 from posemap_ros.verification.calibration import Calibration
+from posemap_ros.verification.verifier import Verifier
 
 
 @pytest.fixture(scope='module')
 def room(tmp_path_factory):
-    poses = drive(120)[::2]
+    poses = drive(60)[::2]
     return map_room(poses), write_room(tmp_path_factory.mktemp('room') / 'data', poses)
 
 
@@ -39,10 +50,63 @@ def test_a_room_with_exact_landmarks_gets_small_spreads_and_low_thresholds(room)
     assert found.support_agreeing < found.support_alone < 16.0
 
 
-def test_without_the_photos_of_the_map_the_defaults_serve(room, tmp_path):
-    landmarks, _ = room
-    other = write_room(tmp_path / 'other', drive(30)[1::2])
-    assert calibrate(landmarks, other, localizer_of(other)) == Calibration()
+def test_few_photos_give_cautious_figures(tmp_path):
+    """However well those few were localized."""
+    poses = drive(14)
+    dataset = write_room(tmp_path / 'data', poses)
+    found, default = calibrate(map_room(poses), dataset, localizer_of(dataset)), Calibration()
+    assert found.support_agreeing >= default.support_agreeing
+    assert found.support_alone >= default.support_alone
+    assert 0.01 < found.floor_m < 0.05 and found.floor_rad == 0.01
+
+
+def test_what_wrong_poses_had_counts_though_none_is_right(room, monkeypatch):
+    landmarks, dataset = room
+
+    def all_are_wrong(*given):
+        given[-1].wrong_supports.append(5.0)
+
+    monkeypatch.setattr('posemap_ros.verification.calibrate._measure', all_are_wrong)
+    found = calibrate(landmarks, dataset, localizer_of(dataset))
+    assert (found.support_agreeing, found.support_alone) == (6.25, 10.0)
+    assert found.floor_m >= 0.01 and found.floor_rad == 0.01
+
+
+@pytest.mark.parametrize('photos', [0, 1, 2])
+def test_next_to_no_photos_are_no_fault(room, tmp_path, photos):
+    """Those of the map that the data still has."""
+    poses = drive(4)
+    dataset = write_room(tmp_path / 'data', np.concatenate([poses[:photos], drive(30)[20:]]))
+    landmarks = map_room(poses[: max(1, photos)])
+    found = calibrate(landmarks, dataset, localizer_of(dataset))
+    assert (found.support_agreeing, found.support_alone) == (4.5, 7.0)
+    assert found.floor_m >= 0.01 and found.floor_rad >= 0.01
+
+
+def test_blocks_of_a_small_place_are_many():
+    tried = [sum(min(4, max(1, len(block) // 2)) for block in _blocks(n)) for n in (20, 30, 60)]
+    assert tried == [20, 30, 60]
+    assert 72 <= sum(4 for _ in _blocks(450)) <= 80
+    assert not list(_blocks(1))
+
+
+def test_mirror_images_are_tried_of_a_distorted_camera_too(room):
+    """As the landmarks' camera, which has no distortion, would have taken them."""
+    landmarks, dataset = room
+    lens = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.2, 0.03, 0.0, 0.0, 0.0))
+    distorted = PosedImages(dataset.root, lens, dataset.frames)
+    tried = []
+
+    class Recording(Verifier):
+        def attempts(self, image, camera, estimate, prior=None):
+            tried.append((image, camera))
+            return super().attempts(image, camera, estimate, prior)
+
+    verifier = Recording(landmarks, _NOTHING)
+    _measure(verifier, distorted, 5, localizer_of(dataset), _Findings([], [], []))
+    image, camera = tried[-1]
+    assert camera == landmarks.camera != lens
+    assert np.array_equal(image, distorted.load_as(5, landmarks.camera)[:, ::-1])
 
 
 def test_landmarks_are_placed_again_where_the_rays_that_are_left_cross():
