@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 Localize = Callable[[np.ndarray, Camera], 'Estimate']
 
-# Blocks are spread over all photos, and left out one at a time. Only photos in the middle of a
-# block are localized: the next photo was taken moments before or after.
-_LOCALIZED, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 80, 1 / 14, 4
+# How many photos are localized, spread over all. Others whose views differ by less are left out:
+# they were taken moments before or after, or by another camera of the robot, which is nearer than
+# a later drive gets. Of the distance to what they see, plus radians.
+_LOCALIZED, _APART = 80, 0.25
 _WRONG_M, _WRONG_DEG = 0.25, 10.0
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
@@ -67,13 +68,11 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
     """
     frames = _frames_of(landmarks, dataset)
     found = _Findings([], [], [])
-    blocks = list(_blocks(len(frames)))
-    for block in progress_bar(blocks, 'calibrating', len(blocks), 'block'):
-        verifier = Verifier(_without(landmarks, block), _NOTHING)
-        middle = block[len(block) // 4 : max(1, 3 * len(block) // 4)]
-        for photo in middle[:: max(1, len(middle) // _PHOTOS_OF_A_BLOCK)]:
-            if frames[photo] is not None:
-                _measure(verifier, dataset, frames[photo], localize, found)
+    held_out = list(_held_out(landmarks))
+    for photo, neighbours in progress_bar(held_out, 'calibrating', len(held_out), 'photo'):
+        if frames[photo] is not None:
+            verifier = Verifier(_without(landmarks, neighbours), _NOTHING)
+            _measure(verifier, dataset, frames[photo], localize, found)
     errors, sigmas = (np.reshape(of, (-1, 2)) for of in (found.errors, found.sigmas))
     agreeing, alone = fit_thresholds(np.array(found.wrong_supports))
     if len(errors) < _FEWEST:
@@ -135,14 +134,20 @@ def _estimate_elsewhere(
     return replace(estimate, T_map_cam=landmarks.T_world_cam[photo], descriptor=descriptor)
 
 
-def _blocks(count: int) -> Iterator[range]:
-    """Runs of photos, evenly spread; more of them where they are short."""
-    length = max(1, round(count * _BLOCK_SHARE))
-    localized = min(_PHOTOS_OF_A_BLOCK, max(1, length // 2))
-    blocks = min(_LOCALIZED, count) // localized if count > 1 else 0
-    for number in range(blocks):
-        first = round((count - length) * (number + 0.5) / blocks)
-        yield range(first, first + length)
+def _held_out(landmarks: LandmarkMap) -> Iterator[tuple[int, np.ndarray]]:
+    """Photos to localize, and those that are left out for it, itself among them: [m] indices.
+
+    By their poses, not by their order: that says nothing where there are several cameras, or where
+    files are named at random.
+    """
+    visibility = Visibility(landmarks)
+    count = len(landmarks.T_world_cam)
+    localized = min(_LOCALIZED, count)
+    for number in range(localized):
+        photo = int((number + 0.5) * count / localized)
+        apart = np.add(*visibility.apart(landmarks.T_world_cam[photo]))
+        if apart.max() >= _APART:
+            yield photo, np.flatnonzero(apart < _APART)
 
 
 def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]:
@@ -156,14 +161,14 @@ def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]
     return frames
 
 
-def _without(landmarks: LandmarkMap, block: range) -> LandmarkMap:
+def _without(landmarks: LandmarkMap, photos: np.ndarray) -> LandmarkMap:
     """The map as if some photos had never been taken: without what only they see, and with the
     other landmarks where the photos that are left place them. Otherwise they would agree with what
     the poses of those photos are off by.
     """
     counts = np.diff(landmarks.photo_offsets)
     kept = np.ones(len(counts), bool)
-    kept[block.start : block.stop] = False
+    kept[photos] = False
     sightings = np.repeat(kept, counts)
     origins = np.repeat(landmarks.T_world_cam[:, :3, 3], counts, axis=0)[sightings]
     return replace(

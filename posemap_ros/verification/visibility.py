@@ -42,17 +42,22 @@ class Visibility:
         self.directions = directions.astype(np.float32)
         distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
         self.distances = np.exp(distances).astype(np.float32)
-        # How far the photos look: what is apart by less shows about the same.
         self.reach = float(np.median(self.distances))
+
+    def apart(self, T_map_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """By how much the views of the photos differ from that of a pose [4, 4]: [P] how far away
+        they are, in reaches, and [P] by how much they are turned, radians.
+        """
+        T = self._map.T_world_cam
+        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self.reach
+        cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
+        return shift, np.arccos(np.clip(cosine, -1.0, 1.0))
 
     def photos_near(self, T_map_cam: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the ``count`` photos whose view is most like that of a pose [4, 4], fewer
         where fewer look the same way; and how alike the views are, 0..1.
         """
-        T = self._map.T_world_cam
-        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self.reach
-        cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
-        turn = np.arccos(np.clip(cosine, -1.0, 1.0))
+        shift, turn = self.apart(T_map_cam)
         apart = np.where(turn < np.radians(75.0), shift + turn, np.inf)
         count = min(count, len(apart))
         nearest = np.argpartition(apart, count - 1)[:count]

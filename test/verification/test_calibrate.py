@@ -13,8 +13,8 @@ from posemap_ros.dataset import PosedImages
 from posemap_ros.localizer import Estimate
 from posemap_ros.verification.calibrate import (
     _NOTHING,
-    _blocks,
     _Findings,
+    _held_out,
     _measure,
     _placed_again,
     calibrate,
@@ -83,11 +83,28 @@ def test_next_to_no_photos_are_no_fault(room, tmp_path, photos):
     assert found.floor_m >= 0.01 and found.floor_rad >= 0.01
 
 
-def test_blocks_of_a_small_place_are_many():
-    tried = [sum(min(4, max(1, len(block) // 2)) for block in _blocks(n)) for n in (20, 30, 60)]
-    assert tried == [20, 30, 60]
-    assert 72 <= sum(4 for _ in _blocks(450)) <= 80
-    assert not list(_blocks(1))
+@pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 0), (30, 30), (450, 80)])
+def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
+    room, photos, localized
+):
+    """Where there are others far enough from each; the first two of the drive are not."""
+    landmarks, _ = room
+    some = landmarks.of_photos(np.arange(photos) % len(landmarks.T_world_cam))
+    held_out = list(_held_out(replace(some, T_world_cam=drive(photos))))
+    assert len({photo for photo, _ in held_out}) == len(held_out) == localized
+    assert all(photo in left_out and len(left_out) < photos for photo, left_out in held_out)
+
+
+def test_what_another_camera_took_from_there_is_left_out_too(room):
+    """The files of one camera come after those of the other, or in any order."""
+    landmarks, _ = room
+    beside = landmarks.T_world_cam.copy()
+    beside[:, :3, 3] += 0.01
+    both = landmarks.joined(replace(landmarks, T_world_cam=beside))
+    count = len(beside)
+    for order in (np.arange(2 * count), np.random.default_rng(0).permutation(2 * count)):
+        for photo, left_out in _held_out(both.of_photos(order)):
+            assert {order[photo], (order[photo] + count) % (2 * count)} <= set(order[left_out])
 
 
 def test_mirror_images_are_tried_of_a_distorted_camera_too(room):
