@@ -33,7 +33,7 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 # they were taken moments before or after, or by another camera of the robot, which is nearer than
 # a later drive gets. Of the distance to what they see, plus radians.
 _LOCALIZED, _APART = 80, 0.25
-_WRONG_M, _WRONG_DEG = 0.25, 10.0
+_WRONG_M, _WRONG_DEG = 0.25, 10.0  # metres of a room, as below
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
 # angle or more: next to nothing.
@@ -41,8 +41,7 @@ _ALONG = 1e-4
 # Right poses, with fewer of which nothing is fitted: the easy half of them and the hard one each
 # have a region that holds nine in ten, which takes nine.
 _FEWEST = 18
-# The least floor then: radians, and a share of the distance from which landmarks are seen.
-_CAUTIOUS = 0.01
+_CAUTIOUS_M, _CAUTIOUS_RAD = 0.02, 0.01  # the least floor then
 _NOTHING = Calibration(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 
 
@@ -67,16 +66,18 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
         localize: the network's estimate for an image uint8 RGB [H, W, 3] of a camera.
     """
     frames = _frames_of(landmarks, dataset)
+    visibility = Visibility(landmarks)
+    wrong_m = _WRONG_M * visibility.scale
     found = _Findings([], [], [])
-    held_out = list(_held_out(landmarks))
+    held_out = list(_held_out(landmarks, visibility))
     for photo, neighbours in progress_bar(held_out, 'calibrating', len(held_out), 'photo'):
         if frames[photo] is not None:
             verifier = Verifier(_without(landmarks, neighbours), _NOTHING)
-            _measure(verifier, dataset, frames[photo], localize, found)
+            _measure(verifier, dataset, frames[photo], localize, wrong_m, found)
     errors, sigmas = (np.reshape(of, (-1, 2)) for of in (found.errors, found.sigmas))
     agreeing, alone = fit_thresholds(np.array(found.wrong_supports))
     if len(errors) < _FEWEST:
-        least = _CAUTIOUS * Visibility(landmarks).reach, _CAUTIOUS
+        least = _CAUTIOUS_M * visibility.scale, _CAUTIOUS_RAD
         spreads = (cautious_spread(errors[:, i], least[i]) for i in range(2))
     else:
         spreads = (fit_spread(errors[:, i], sigmas[:, i]) for i in range(2))
@@ -85,7 +86,12 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
 
 
 def _measure(
-    verifier: Verifier, dataset: PosedImages, index: int, localize: Localize, found: _Findings
+    verifier: Verifier,
+    dataset: PosedImages,
+    index: int,
+    localize: Localize,
+    wrong_m: float,
+    found: _Findings,
 ) -> None:
     """Localize one image, then where it was not taken, then its mirror image, of which every pose
     is wrong.
@@ -94,7 +100,7 @@ def _measure(
     T_true = dataset.frames[index].T_world_cam
     estimate = localize(image, camera)
     attempts = list(verifier.attempts(image, camera, estimate))
-    right = [attempt for attempt in attempts if not _is_wrong(attempt, T_true)]
+    right = [attempt for attempt in attempts if not _is_wrong(attempt, T_true, wrong_m)]
     if right:
         best = max(right, key=lambda attempt: attempt.cells)
         error = translation_error_m(best.T_map_cam, T_true)
@@ -104,7 +110,7 @@ def _measure(
     elsewhere = _estimate_elsewhere(verifier.landmarks, estimate, T_true, seed=index)
     if elsewhere is not None:
         attempts += verifier.attempts(image, camera, elsewhere)
-    wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true)]
+    wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true, wrong_m)]
     # Mirrored last: no camera has the distortion of a mirrored one.
     pinhole = verifier.landmarks.camera
     mirrored = np.ascontiguousarray(dataset.load_as(index, pinhole)[:, ::-1])
@@ -112,9 +118,9 @@ def _measure(
     found.wrong_supports += [attempt.evidence.support for attempt in wrong]
 
 
-def _is_wrong(attempt: Verification, T_true: np.ndarray) -> bool:
+def _is_wrong(attempt: Verification, T_true: np.ndarray, wrong_m: float) -> bool:
     return bool(
-        translation_error_m(attempt.T_map_cam, T_true) > _WRONG_M
+        translation_error_m(attempt.T_map_cam, T_true) > wrong_m
         or rotation_error_deg(attempt.T_map_cam, T_true) > _WRONG_DEG
     )
 
@@ -134,13 +140,12 @@ def _estimate_elsewhere(
     return replace(estimate, T_map_cam=landmarks.T_world_cam[photo], descriptor=descriptor)
 
 
-def _held_out(landmarks: LandmarkMap) -> Iterator[tuple[int, np.ndarray]]:
+def _held_out(landmarks: LandmarkMap, visibility: Visibility) -> Iterator[tuple[int, np.ndarray]]:
     """Photos to localize, and those that are left out for it, itself among them: [m] indices.
 
     By their poses, not by their order: that says nothing where there are several cameras, or where
     files are named at random.
     """
-    visibility = Visibility(landmarks)
     count = len(landmarks.T_world_cam)
     localized = min(_LOCALIZED, count)
     for number in range(localized):

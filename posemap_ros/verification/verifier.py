@@ -322,7 +322,7 @@ class Verifier:
             float(np.degrees(np.sqrt(np.trace(covariance[3:, 3:]) / 3))),
             self._agrees(T, estimate, prior),
         )
-        against = objection(evidence, self.calibration)
+        against = objection(evidence, self.calibration, self._visibility.scale)
         return Verification(
             not against,
             against or f'{core.sum()} landmarks in {evidence.cells} parts of the image agree.',

@@ -13,6 +13,7 @@ _WIDEST_ANGLE = np.cos(np.radians(60.0))
 _SCALE_CHANGE = 2.5
 _ALIKE = 0.05
 _POWER = 2
+_ROOM_M = (1.0, 4.0)  # from how far landmarks of rooms are usually seen
 
 
 class Visibility:
@@ -22,6 +23,7 @@ class Visibility:
         directions: [L, 3] float32, unit vectors from landmarks to where they were seen from.
         distances: [L] float32, from how far, metres.
         reach: from how far landmarks are usually seen, metres.
+        scale: what lengths that suit a room are multiplied by here.
     """
 
     def __init__(self, landmarks: LandmarkMap) -> None:
@@ -43,6 +45,10 @@ class Visibility:
         distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
         self.distances = np.exp(distances).astype(np.float32)
         self.reach = float(np.median(self.distances))
+        # A pixel that is a centimetre wide two metres away is ten centimetres wide at twenty:
+        # where all things are far away, no pose can be as exact as in a room, nor needs to be.
+        # And where the unit of length is arbitrary, only this says what is far.
+        self.scale = min(1.0, self.reach / _ROOM_M[0]) * max(1.0, self.reach / _ROOM_M[1])
 
     def apart(self, T_map_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """By how much the views of the photos differ from that of a pose [4, 4]: [P] how far away

@@ -21,6 +21,7 @@ from posemap_ros.verification.calibrate import (
 )
 from posemap_ros.verification.calibration import Calibration
 from posemap_ros.verification.verifier import Verifier
+from posemap_ros.verification.visibility import Visibility
 
 
 @pytest.fixture(scope='module')
@@ -83,6 +84,22 @@ def test_next_to_no_photos_are_no_fault(room, tmp_path, photos):
     assert found.floor_m >= 0.01 and found.floor_rad >= 0.01
 
 
+def test_of_a_place_seen_from_afar_nothing_is_known_to_the_centimetre(room):
+    landmarks, dataset = room
+    near = landmarks.of_photos(np.arange(1))
+    for times, floor_m in ((1, 0.02), (20, 0.1 * Visibility(near).reach)):
+        T = near.T_world_cam.copy()
+        T[:, :3, 3] *= times
+        far = replace(
+            near,
+            points=times * near.points,
+            seen_points=times * near.seen_points,
+            T_world_cam=T,
+        )
+        found = calibrate(far, dataset, localizer_of(dataset))
+        assert found.floor_m == pytest.approx(floor_m, rel=1e-5)
+
+
 @pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 0), (30, 30), (450, 80)])
 def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
     room, photos, localized
@@ -90,7 +107,8 @@ def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
     """Where there are others far enough from each; the first two of the drive are not."""
     landmarks, _ = room
     some = landmarks.of_photos(np.arange(photos) % len(landmarks.T_world_cam))
-    held_out = list(_held_out(replace(some, T_world_cam=drive(photos))))
+    placed = replace(some, T_world_cam=drive(photos))
+    held_out = list(_held_out(placed, Visibility(placed)))
     assert len({photo for photo, _ in held_out}) == len(held_out) == localized
     assert all(photo in left_out and len(left_out) < photos for photo, left_out in held_out)
 
@@ -103,7 +121,8 @@ def test_what_another_camera_took_from_there_is_left_out_too(room):
     both = landmarks.joined(replace(landmarks, T_world_cam=beside))
     count = len(beside)
     for order in (np.arange(2 * count), np.random.default_rng(0).permutation(2 * count)):
-        for photo, left_out in _held_out(both.of_photos(order)):
+        shuffled = both.of_photos(order)
+        for photo, left_out in _held_out(shuffled, Visibility(shuffled)):
             assert {order[photo], (order[photo] + count) % (2 * count)} <= set(order[left_out])
 
 
@@ -120,7 +139,7 @@ def test_mirror_images_are_tried_of_a_distorted_camera_too(room):
             return super().attempts(image, camera, estimate, prior)
 
     verifier = Recording(landmarks, _NOTHING)
-    _measure(verifier, distorted, 5, localizer_of(dataset), _Findings([], [], []))
+    _measure(verifier, distorted, 5, localizer_of(dataset), 0.25, _Findings([], [], []))
     image, camera = tried[-1]
     assert camera == landmarks.camera != lens
     assert np.array_equal(image, distorted.load_as(5, landmarks.camera)[:, ::-1])
