@@ -138,7 +138,7 @@ def _descriptors(net: APRNet, images: np.ndarray) -> np.ndarray:
 
 
 def _scene_points(photos: _Photos, nerf: NeRFP) -> np.ndarray:
-    """What each photo sees, by NeRF-P, on a grid of 8 x 6: [p, 48, 3] in the world."""
+    """What each photo sees, by NeRF-P, on a grid of 8 x 6: [p, 6, 8, 3] in the world."""
     u, v = (np.arange(8) + 0.5) / 8, (np.arange(6) + 0.5) / 6
     grid = np.stack(np.meshgrid(u * photos.camera.width, v * photos.camera.height), axis=-1)
     count = len(photos.T_world_cam)
@@ -146,7 +146,7 @@ def _scene_points(photos: _Photos, nerf: NeRFP) -> np.ndarray:
     rays = photos.rays(np.tile(grid.reshape(-1, 2), (count, 1)), photo)
     origins = photos.T_world_cam[photo, :3, 3]
     depths, _ = ray_depths(nerf, origins, rays)
-    return (origins + depths[:, None] * rays).reshape(count, 48, 3)
+    return (origins + depths[:, None] * rays).reshape(count, 6, 8, 3)
 
 
 def _match(

@@ -15,23 +15,33 @@ from posemap_ros.dataset import PosedImages
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.support.progress import progress_bar
-from posemap_ros.verification.calibration import Calibration, fit_spread, fit_thresholds
+from posemap_ros.verification.calibration import (
+    Calibration,
+    cautious_spread,
+    fit_spread,
+    fit_thresholds,
+)
 from posemap_ros.verification.verifier import Verification, Verifier
+from posemap_ros.verification.visibility import Visibility
 
 if TYPE_CHECKING:
     from posemap_ros.localizer import Estimate
 
 Localize = Callable[[np.ndarray, Camera], 'Estimate']
 
-# Blocks are spread over all photos, and left out one at a time. Only photos in the middle of a
-# block are localized: the next photo was taken moments before or after.
-_BLOCKS, _BLOCK_SHARE, _PHOTOS_OF_A_BLOCK = 20, 1 / 14, 4
-_WRONG_M, _WRONG_DEG = 0.25, 10.0
+# How many photos are localized, spread over all. Others whose views differ by less are left out:
+# they were taken moments before or after, or by another camera of the robot, which is nearer than
+# a later drive gets. Of the distance to what they see, plus radians.
+_LOCALIZED, _APART = 80, 0.25
+_WRONG_M, _WRONG_DEG = 0.25, 10.0  # metres of a room, as below
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
 # angle or more: next to nothing.
 _ALONG = 1e-4
-_FEWEST = 20  # photos, with fewer of which nothing can be said
+# Right poses, with fewer of which nothing is fitted: the easy half of them and the hard one each
+# have a region that holds nine in ten, which takes nine.
+_FEWEST = 18
+_CAUTIOUS_M, _CAUTIOUS_RAD = 0.02, 0.01  # the least floor then
 _NOTHING = Calibration(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 
 
@@ -47,7 +57,8 @@ class _Findings:
 
 
 def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) -> Calibration:
-    """The calibration of a place; the defaults where too few photos could be localized.
+    """The calibration of a place. Where only few photos could be localized, thresholds are as
+    high as their wrong poses ask for, and spreads are wide.
 
     Args:
         landmarks: of the place.
@@ -55,28 +66,32 @@ def calibrate(landmarks: LandmarkMap, dataset: PosedImages, localize: Localize) 
         localize: the network's estimate for an image uint8 RGB [H, W, 3] of a camera.
     """
     frames = _frames_of(landmarks, dataset)
-    if len(frames) < _FEWEST:
-        return Calibration()
+    visibility = Visibility(landmarks)
+    wrong_m = _WRONG_M * visibility.scale
     found = _Findings([], [], [])
-    blocks = list(_blocks(len(frames)))
-    for block in progress_bar(blocks, 'calibrating', len(blocks), 'block'):
-        verifier = Verifier(_without(landmarks, block), _NOTHING)
-        middle = block[len(block) // 4 : max(1, 3 * len(block) // 4)]
-        for photo in middle[:: max(1, len(middle) // _PHOTOS_OF_A_BLOCK)]:
-            if frames[photo] is not None:
-                _measure(verifier, dataset, frames[photo], localize, found)
-    if len(found.errors) < _FEWEST:
-        return Calibration()
-    errors, sigmas = np.array(found.errors), np.array(found.sigmas)
+    held_out = list(_held_out(landmarks, visibility))
+    for photo, neighbours in progress_bar(held_out, 'calibrating', len(held_out), 'photo'):
+        if frames[photo] is not None:
+            verifier = Verifier(_without(landmarks, neighbours), _NOTHING)
+            _measure(verifier, dataset, frames[photo], localize, wrong_m, found)
+    errors, sigmas = (np.reshape(of, (-1, 2)) for of in (found.errors, found.sigmas))
     agreeing, alone = fit_thresholds(np.array(found.wrong_supports))
-    (stretch_m, floor_m), (stretch_rad, floor_rad) = (
-        fit_spread(errors[:, i], sigmas[:, i]) for i in range(2)
-    )
+    if len(errors) < _FEWEST:
+        least = _CAUTIOUS_M * visibility.scale, _CAUTIOUS_RAD
+        spreads = (cautious_spread(errors[:, i], least[i]) for i in range(2))
+    else:
+        spreads = (fit_spread(errors[:, i], sigmas[:, i]) for i in range(2))
+    (stretch_m, floor_m), (stretch_rad, floor_rad) = spreads
     return Calibration(agreeing, alone, stretch_m, stretch_rad, floor_m, floor_rad)
 
 
 def _measure(
-    verifier: Verifier, dataset: PosedImages, index: int, localize: Localize, found: _Findings
+    verifier: Verifier,
+    dataset: PosedImages,
+    index: int,
+    localize: Localize,
+    wrong_m: float,
+    found: _Findings,
 ) -> None:
     """Localize one image, then where it was not taken, then its mirror image, of which every pose
     is wrong.
@@ -85,7 +100,7 @@ def _measure(
     T_true = dataset.frames[index].T_world_cam
     estimate = localize(image, camera)
     attempts = list(verifier.attempts(image, camera, estimate))
-    right = [attempt for attempt in attempts if not _is_wrong(attempt, T_true)]
+    right = [attempt for attempt in attempts if not _is_wrong(attempt, T_true, wrong_m)]
     if right:
         best = max(right, key=lambda attempt: attempt.cells)
         error = translation_error_m(best.T_map_cam, T_true)
@@ -95,16 +110,17 @@ def _measure(
     elsewhere = _estimate_elsewhere(verifier.landmarks, estimate, T_true, seed=index)
     if elsewhere is not None:
         attempts += verifier.attempts(image, camera, elsewhere)
-    wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true)]
-    mirrored = replace(camera, cx=camera.width - camera.cx)
-    if not camera.distortion:
-        wrong += verifier.attempts(np.ascontiguousarray(image[:, ::-1]), mirrored, estimate)
+    wrong = [attempt for attempt in attempts if _is_wrong(attempt, T_true, wrong_m)]
+    # Mirrored last: no camera has the distortion of a mirrored one.
+    pinhole = verifier.landmarks.camera
+    mirrored = np.ascontiguousarray(dataset.load_as(index, pinhole)[:, ::-1])
+    wrong += verifier.attempts(mirrored, pinhole, estimate)
     found.wrong_supports += [attempt.evidence.support for attempt in wrong]
 
 
-def _is_wrong(attempt: Verification, T_true: np.ndarray) -> bool:
+def _is_wrong(attempt: Verification, T_true: np.ndarray, wrong_m: float) -> bool:
     return bool(
-        translation_error_m(attempt.T_map_cam, T_true) > _WRONG_M
+        translation_error_m(attempt.T_map_cam, T_true) > wrong_m
         or rotation_error_deg(attempt.T_map_cam, T_true) > _WRONG_DEG
     )
 
@@ -124,12 +140,19 @@ def _estimate_elsewhere(
     return replace(estimate, T_map_cam=landmarks.T_world_cam[photo], descriptor=descriptor)
 
 
-def _blocks(count: int) -> Iterator[range]:
-    """Runs of photos, evenly spread."""
-    length = max(1, round(count * _BLOCK_SHARE))
-    for number in range(_BLOCKS):
-        first = round((count - length) * (number + 0.5) / _BLOCKS)
-        yield range(first, first + length)
+def _held_out(landmarks: LandmarkMap, visibility: Visibility) -> Iterator[tuple[int, np.ndarray]]:
+    """Photos to localize, and those that are left out for it, itself among them: [m] indices.
+
+    By their poses, not by their order: that says nothing where there are several cameras, or where
+    files are named at random.
+    """
+    count = len(landmarks.T_world_cam)
+    localized = min(_LOCALIZED, count)
+    for number in range(localized):
+        photo = int((number + 0.5) * count / localized)
+        apart = np.add(*visibility.apart(landmarks.T_world_cam[photo]))
+        if apart.max() >= _APART:
+            yield photo, np.flatnonzero(apart < _APART)
 
 
 def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]:
@@ -143,14 +166,14 @@ def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]
     return frames
 
 
-def _without(landmarks: LandmarkMap, block: range) -> LandmarkMap:
+def _without(landmarks: LandmarkMap, photos: np.ndarray) -> LandmarkMap:
     """The map as if some photos had never been taken: without what only they see, and with the
     other landmarks where the photos that are left place them. Otherwise they would agree with what
     the poses of those photos are off by.
     """
     counts = np.diff(landmarks.photo_offsets)
     kept = np.ones(len(counts), bool)
-    kept[block.start : block.stop] = False
+    kept[photos] = False
     sightings = np.repeat(kept, counts)
     origins = np.repeat(landmarks.T_world_cam[:, :3, 3], counts, axis=0)[sightings]
     return replace(

@@ -19,8 +19,8 @@ _REMAKE = 'make the landmarks again: ' + commands.stage(
 )
 _LARGEST = 1000.0
 _SHARES, _RADII = zip(*CHI3_QUANTILES.items())
-# No threshold is lower, whatever was measured, and none so high that nothing would be verified.
-_AGREEING, _ALONE = (4.0, 12.0), (6.5, 16.0)
+# No threshold is so high, whatever was measured, that nothing would be verified.
+_MOST_AGREEING, _MOST_ALONE = 12.0, 16.0
 # How far above the best supported wrong pose a threshold is put.
 _CLEAR_AGREEING, _CLEAR_ALONE = 1.25, 2.0
 
@@ -83,12 +83,14 @@ class Calibration:
 
 def fit_thresholds(supports: np.ndarray) -> tuple[float, float]:
     """Thresholds where something agrees and where nothing does, from the support [n] that poses
-    known to be wrong had.
+    known to be wrong had. They are never below the defaults: that wrong poses had little support
+    here, or that there were none, does not make the next one right.
     """
     highest = float(np.max(supports, initial=0.0))
+    agreeing, alone = Calibration.support_agreeing, Calibration.support_alone
     return (
-        float(np.clip(_CLEAR_AGREEING * highest, *_AGREEING)),
-        float(np.clip(_CLEAR_ALONE * highest, *_ALONE)),
+        float(np.clip(_CLEAR_AGREEING * highest, agreeing, _MOST_AGREEING)),
+        float(np.clip(_CLEAR_ALONE * highest, alone, _MOST_ALONE)),
     )
 
 
@@ -114,6 +116,17 @@ def fit_spread(errors: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]:
                 miss += part.mean() * (inside[..., part].mean(axis=-1) - wanted) ** 2
     stretch, floor = np.unravel_index(np.argmin(miss), miss.shape)
     return float(stretches[stretch, 0, 0]), float(floors[0, floor, 0])
+
+
+def cautious_spread(errors: np.ndarray, least: float) -> tuple[float, float]:
+    """The stretch and the floor where too few errors [n] are known to fit them: a floor whose 90 %
+    radius holds the largest of them, or whose 50 % radius does where they are fewer than nine,
+    and that is not below ``least``.
+    """
+    # The next error is smaller than the largest of n with a probability of n / (n + 1).
+    held = len(errors) / (len(errors) + 1)
+    radius = max((r for share, r in CHI3_QUANTILES.items() if share <= held), default=_RADII[0])
+    return Calibration.stretch_m, max(least, float(np.max(errors, initial=0.0)) / radius)
 
 
 def _share_to_hold(share: float, count: int) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GRID = (12, 9)  # parts of the image, across and down
 _FEWEST_CELLS = 10
-# What is less sure than this is no verified pose, however well it is supported.
+# What is less sure than this, in a room, is no verified pose, however well it is supported.
 _MOST_SIGMA_M, _MOST_SIGMA_DEG = 0.08, 3.0
 
 
@@ -51,8 +51,12 @@ class Evidence:
         return self.cells * self.share
 
 
-def objection(evidence: Evidence, calibration: Calibration) -> str:
-    """Why a pose is not believed; '' where it is."""
+def objection(evidence: Evidence, calibration: Calibration, scale: float) -> str:
+    """Why a pose is not believed; '' where it is.
+
+    Args:
+        scale: of lengths, as of `Visibility`: 1 in a room.
+    """
     agrees = evidence.agrees
     needed = calibration.support_agreeing if agrees else calibration.support_alone
     few = min(evidence.inliers, evidence.cells) < _FEWEST_CELLS
@@ -64,7 +68,7 @@ def objection(evidence: Evidence, calibration: Calibration) -> str:
         if agrees or few or evidence.support < calibration.support_agreeing:
             return f'{seen}: too few.'
         return f'{seen}: too few where neither the estimate nor the last verified pose is near.'
-    if evidence.sigma_m > _MOST_SIGMA_M or evidence.sigma_deg > _MOST_SIGMA_DEG:
+    if evidence.sigma_m > _MOST_SIGMA_M * scale or evidence.sigma_deg > _MOST_SIGMA_DEG:
         return (
             'The landmarks that were found hold the pose only to '
             f'{evidence.sigma_m:.2f} m and {evidence.sigma_deg:.1f} deg.'

@@ -322,7 +322,7 @@ class Verifier:
             float(np.degrees(np.sqrt(np.trace(covariance[3:, 3:]) / 3))),
             self._agrees(T, estimate, prior),
         )
-        against = objection(evidence, self.calibration)
+        against = objection(evidence, self.calibration, self._visibility.scale)
         return Verification(
             not against,
             against or f'{core.sum()} landmarks in {evidence.cells} parts of the image agree.',
@@ -358,11 +358,13 @@ class Verifier:
 
     def _agrees(self, T: np.ndarray, estimate: Estimate, prior: Prior | None) -> bool:
         """Whether a pose lies where the network, or odometry, expects it."""
-        expectations = [
-            (estimate.T_map_cam, estimate.sigma_translation_m, estimate.sigma_rotation_deg)
-        ]
+        sigma_m, sigma_deg = estimate.sigma_translation_m, estimate.sigma_rotation_deg
+        expectations = [(estimate.T_map_cam, sigma_m, sigma_deg)]
         if prior is not None:
-            expectations.append((prior.T_map_cam, prior.sigma_m, prior.sigma_deg))
+            # Without odometry a prior grows until every pose of the place is near it: that it may
+            # lie anywhere speaks for none of them.
+            narrow = min(sigma_m, prior.sigma_m), min(sigma_deg, prior.sigma_deg)
+            expectations.append((prior.T_map_cam, *narrow))
         for T_expected, sigma_m, sigma_deg in expectations:
             step = step_between(T_expected, T)
             shift, turn = np.linalg.norm(step[:3]), np.degrees(np.linalg.norm(step[3:]))

@@ -12,7 +12,8 @@ from posemap_ros.landmarks.landmark_map import LandmarkMap
 _WIDEST_ANGLE = np.cos(np.radians(60.0))
 _SCALE_CHANGE = 2.5
 _ALIKE = 0.05
-_POWER=2
+_POWER = 2
+_ROOM_M = (1.0, 4.0)  # from how far landmarks of rooms are usually seen
 
 
 class Visibility:
@@ -21,6 +22,8 @@ class Visibility:
     Attributes:
         directions: [L, 3] float32, unit vectors from landmarks to where they were seen from.
         distances: [L] float32, from how far, metres.
+        reach: from how far landmarks are usually seen, metres.
+        scale: what lengths that suit a room are multiplied by here.
     """
 
     def __init__(self, landmarks: LandmarkMap) -> None:
@@ -41,17 +44,26 @@ class Visibility:
         self.directions = directions.astype(np.float32)
         distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
         self.distances = np.exp(distances).astype(np.float32)
-        # How far the photos look: what is apart by less shows about the same.
-        self._reach = float(np.median(self.distances))
+        self.reach = float(np.median(self.distances))
+        # A pixel that is a centimetre wide two metres away is ten centimetres wide at twenty:
+        # where all things are far away, no pose can be as exact as in a room, nor needs to be.
+        # And where the unit of length is arbitrary, only this says what is far.
+        self.scale = min(1.0, self.reach / _ROOM_M[0]) * max(1.0, self.reach / _ROOM_M[1])
+
+    def apart(self, T_map_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """By how much the views of the photos differ from that of a pose [4, 4]: [P] how far away
+        they are, in reaches, and [P] by how much they are turned, radians.
+        """
+        T = self._map.T_world_cam
+        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self.reach
+        cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
+        return shift, np.arccos(np.clip(cosine, -1.0, 1.0))
 
     def photos_near(self, T_map_cam: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the ``count`` photos whose view is most like that of a pose [4, 4], fewer
         where fewer look the same way; and how alike the views are, 0..1.
         """
-        T = self._map.T_world_cam
-        shift = np.linalg.norm(T[:, :3, 3] - T_map_cam[:3, 3], axis=1) / self._reach
-        cosine = (np.einsum('nij,ij->n', T[:, :3, :3], T_map_cam[:3, :3]) - 1) / 2
-        turn = np.arccos(np.clip(cosine, -1.0, 1.0))
+        shift, turn = self.apart(T_map_cam)
         apart = np.where(turn < np.radians(75.0), shift + turn, np.inf)
         count = min(count, len(apart))
         nearest = np.argpartition(apart, count - 1)[:count]

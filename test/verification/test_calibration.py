@@ -8,6 +8,7 @@ import pytest
 from posemap_ros.verification.calibration import (
     Calibration,
     InvalidCalibration,
+    cautious_spread,
     fit_spread,
     fit_thresholds,
 )
@@ -49,8 +50,23 @@ def test_few_images_do_not_make_regions_too_small():
 def test_thresholds_are_above_what_wrong_poses_had_and_within_bounds():
     agreeing, alone = fit_thresholds(np.array([1.0, 5.0, 2.0]))
     assert 5.0 < agreeing < alone
-    assert fit_thresholds(np.empty(0)) == fit_thresholds(np.array([0.1]))
+    assert fit_thresholds(np.array([4.0])) == (5.0, 8.0)
     assert np.isfinite(fit_thresholds(np.array([1e6]))).all()
+
+
+@pytest.mark.parametrize('supports', [[], [0.1], [1.0, 2.0]])
+def test_no_threshold_is_below_its_default(supports):
+    default = Calibration()
+    found = fit_thresholds(np.array(supports))
+    assert found == (default.support_agreeing, default.support_alone)
+
+
+def test_of_few_errors_the_largest_is_a_usual_one_and_of_more_a_rare_one():
+    assert cautious_spread(np.empty(0), 0.02) == (2.0, 0.02)
+    assert cautious_spread(np.array([0.003]), 0.02) == (2.0, 0.02)
+    errors = np.linspace(0.0, 0.1, 9)
+    assert cautious_spread(errors[1:], 0.02)[1] == pytest.approx(0.1 / 1.5382)
+    assert cautious_spread(errors, 0.02)[1] == pytest.approx(0.1 / 2.5003)
 
 
 def test_a_covariance_is_stretched_and_never_below_the_floor():

@@ -120,6 +120,23 @@ def test_a_wrong_prior_does_no_harm(verifier):
     check(verifier.verify(image, CAMERA, estimate_at(off(T), image), prior), T)
 
 
+def test_a_prior_that_may_lie_anywhere_agrees_with_nothing(verifier):
+    """A robot that stood still for long, without odometry, was carried through the room."""
+    T = SEEN[3]
+    image, _ = render(T)
+    estimate = estimate_at(moved(T, FAR), image)
+    there = off(T)
+    for prior, agrees in [
+        (Prior(moved(T, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 5.0, 180.0), False),
+        (Prior(there, 5.0, 180.0), True),  # as the estimate would, had it said so
+        (Prior(there, 0.001, 180.0), False),
+        (Prior(there, 5.0, 0.01), False),
+    ]:
+        found = verifier.verify(image, CAMERA, estimate, prior)
+        check(found, T)
+        assert found.evidence.agrees == agrees
+
+
 def test_another_camera_is_adapted(verifier):
     wide = Camera(320, 240, 230.0, 230.0, 161.0, 119.0, 'plumb_bob', (-0.1, 0.02, 0.0, 0.0, 0.0))
     pinhole = wide.undistorted()
