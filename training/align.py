@@ -29,7 +29,6 @@ from posemap_ros.extraction.bag_recording import BagOptions
 from posemap_ros.extraction.from_bag import extract_bag
 from posemap_ros.localizer import Localizer
 from posemap_ros.support.command_line import SEED, add_data_arguments, number, run_stage
-from posemap_ros.support.device import out_of_memory_means
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 from posemap_ros.verification.verifier import Verifier
@@ -66,7 +65,6 @@ def images_at(
     yield images
 
 
-@out_of_memory_means('lower alignment.view_height in the recipe, and build again')
 def against_truth(
     environment: Path, images: PosedImages, before: int, after: int, device: str
 ) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 from posemap_ros.alignment.align import AlignmentResult, align_environment
 from posemap_ros.dataset import PosedImages
 from posemap_ros.environment import MANIFEST, Environment
+from posemap_ros.support.device import out_of_memory_means
 from posemap_ros.support.files import check_writable
 from posemap_ros.support.progress import progress_bar
 from posemap_ros.support.stopwatch import Stopwatch
 
 
+@out_of_memory_means('lower alignment.view_height in the recipe, and build again')
 def align_on_images(
     environment: Path,
     images: PosedImages,
