@@ -43,7 +43,7 @@ def test_few_images_do_not_make_regions_too_small():
         spread = np.hypot(stretch * sigmas[40:], floor)
         held.append([inside(errors[40:], spread, radius) for radius in (1.5382, 2.5003)])
     half, most = np.mean(held, axis=0)
-    assert half == pytest.approx(0.5, abs=0.06)
+    assert half == pytest.approx(0.5, abs=0.07)
     assert 0.89 < most < 0.94
 
 
