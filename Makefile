@@ -56,6 +56,7 @@ paper: $(READY)  ## Train what the paper compares on DATA=..., in HOURS=... on G
 
 lint: $(READY)  ## Check the code's style
 	@$(RUN) ruff check
+	@$(RUN) ruff format --check -q
 
 clean:  ## Remove what make and colcon made, except for paper/
 	rm -rf .venv build install log *.egg-info

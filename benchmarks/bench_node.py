@@ -371,9 +371,7 @@ def run(arguments: argparse.Namespace) -> None:
     where = machine(arguments.device)
     print(where, flush=True)
     with tempfile.TemporaryDirectory(prefix='bench_node_') as folder:
-        bench = Bench(
-            Path(folder), arguments.environment, arguments.seconds, arguments.device
-        )
+        bench = Bench(Path(folder), arguments.environment, arguments.seconds, arguments.device)
         for node in arguments.nodes:
             if node == 'verified' and not Environment.load(bench.light).landmarks:
                 print(f'{bench.light} has no landmarks to verify by')

@@ -142,9 +142,7 @@ class RobotNode(Node):
         T_odom_base = np.eye(4)
         T_odom_base[:2, 3] = RADIUS_M * np.cos(angle), RADIUS_M * np.sin(angle)
         stamp = self.get_clock().now().to_msg()
-        self._tf.sendTransform(
-            messages.transform_stamped(T_odom_base, 'odom', 'base_link', stamp)
-        )
+        self._tf.sendTransform(messages.transform_stamped(T_odom_base, 'odom', 'base_link', stamp))
 
     def _publish_image(self) -> None:
         photo = self._photos[self._count % len(self._photos)]

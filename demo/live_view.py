@@ -28,8 +28,11 @@ class LiveView:
         self._log = log
         with log.open('wb') as output:
             self._process = subprocess.Popen(
-                [executable, '--to', target], stdout=output, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL)
+                [executable, '--to', target],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
         self._where = self._wait()
         print(self._where, flush=True)
 

@@ -54,9 +54,7 @@ def episodes(play: Play) -> list[Episode]:
     ]
 
 
-def episode(
-    what: str, play: Play, done: int, visible: int, until: int | None = None
-) -> Episode:
+def episode(what: str, play: Play, done: int, visible: int, until: int | None = None) -> Episode:
     """What the node said after something was done to the robot.
 
     Args:
@@ -70,8 +68,9 @@ def episode(
     found = next((f for f in fixes if f.stamp_ns >= visible and not is_false(f)), None)
     found_ns = until_ns if found is None else found.arrived_ns
     lost_ns = next(
-        (at for at, state in play.states
-         if state == 'lost' and play.sent[done] <= at < found_ns), None)
+        (at for at, state in play.states if state == 'lost' and play.sent[done] <= at < found_ns),
+        None,
+    )
     return Episode(
         what,
         1e-9 * (visible - done),
@@ -96,6 +95,8 @@ def complaints(e: Episode) -> list[str]:
     if e.found_s is None or e.found_s > FOUND_WITHIN_S:
         wrong.append(f'{e.what}: it should have been found within {FOUND_WITHIN_S:g} s')
     if e.false_poses:
-        wrong.append(f'{e.what}: {e.false_poses} poses in between were off by more than '
-                     f'{FALSE_M:g} m or {FALSE_DEG:g} deg')
+        wrong.append(
+            f'{e.what}: {e.false_poses} poses in between were off by more than '
+            f'{FALSE_M:g} m or {FALSE_DEG:g} deg'
+        )
     return wrong

@@ -45,10 +45,24 @@ class Recording:
 RECORDINGS = {
     'mapping': Recording(MAPPING, mapped_room, DAY, gain_swing=0.0, noise=0.7, jpeg_quality=82),
     'later': Recording(LATER, later_room, EVENING, gain_swing=0.12, noise=3.5, jpeg_quality=75),
-    'flat_mapping': Recording(flat.MAPPING, flat.mapped_flat, flat.MIDDAY, gain_swing=0.0,
-                              noise=0.7, jpeg_quality=82, textures=flat.TEXTURES),
-    'flat_walk': Recording(flat.LATER, flat.later_flat, flat.AFTERNOON, gain_swing=0.12,
-                           noise=3.5, jpeg_quality=75, textures=flat.TEXTURES),
+    'flat_mapping': Recording(
+        flat.MAPPING,
+        flat.mapped_flat,
+        flat.MIDDAY,
+        gain_swing=0.0,
+        noise=0.7,
+        jpeg_quality=82,
+        textures=flat.TEXTURES,
+    ),
+    'flat_walk': Recording(
+        flat.LATER,
+        flat.later_flat,
+        flat.AFTERNOON,
+        gain_swing=0.12,
+        noise=3.5,
+        jpeg_quality=75,
+        textures=flat.TEXTURES,
+    ),
 }
 
 
@@ -87,8 +101,12 @@ def photographed(image: np.ndarray, recording: Recording, index: int) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('name', choices=RECORDINGS)
-    parser.add_argument('--frames', type=Path, required=True,
-                        help='folder for the rendered frames; those already there are kept')
+    parser.add_argument(
+        '--frames',
+        type=Path,
+        required=True,
+        help='folder for the rendered frames; those already there are kept',
+    )
     parser.add_argument('--out', type=Path, help='folder of the bag (default: demo/bags/NAME)')
     parser.add_argument('--samples', type=int, default=8, help='light paths a pixel')
     arguments = parser.parse_args()

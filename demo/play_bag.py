@@ -67,7 +67,8 @@ def publisher(node: Node, topic: str, kind: str) -> Publisher:
         qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
     package, _, name = kind.split('/')
     return node.create_publisher(
-        getattr(importlib.import_module(f'{package}.msg'), name), topic, qos)
+        getattr(importlib.import_module(f'{package}.msg'), name), topic, qos
+    )
 
 
 def wait_for_listeners(publishers: Iterable[Publisher], timeout: float = 8.0) -> None:

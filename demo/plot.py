@@ -34,19 +34,27 @@ def plot_trajectory(path: Path, before: Play, after: Play, T_base_optical: np.nd
             axes.plot(*off.T, color=colour, alpha=0.25, linewidth=0.8)
         axes.plot(*estimated.T, '.', color=colour, markersize=3, label='localized')
         figures = summary(fixes)
-        axes.set_title(f'{name}: median {figures["median_translation_m"]:.3f} m, '
-                       f'{figures["median_rotation_deg"]:.2f} deg')
+        axes.set_title(
+            f'{name}: median {figures["median_translation_m"]:.3f} m, '
+            f'{figures["median_rotation_deg"]:.2f} deg'
+        )
         axes.legend(loc='lower left')
-    for index, (quantity, label) in enumerate((('translation_m', 'error (m)'),
-                                               ('rotation_deg', 'error (deg)')), 1):
+    for index, (quantity, label) in enumerate(
+        (('translation_m', 'error (m)'), ('rotation_deg', 'error (deg)')), 1
+    ):
         axes = figure.add_subplot(maps[index, :])
         for name, play, colour in plays:
             stamps = sorted(play.truth)
             seconds = [(stamp - stamps[0]) * 1e-9 for stamp in stamps]
             off = {fix.stamp_ns: getattr(fix, quantity) for fix in play.fixes}
             # Where no pose came there is no error, and no line.
-            axes.plot(seconds, [off.get(stamp, np.nan) for stamp in stamps], color=colour,
-                      linewidth=1, label=name)
+            axes.plot(
+                seconds,
+                [off.get(stamp, np.nan) for stamp in stamps],
+                color=colour,
+                linewidth=1,
+                label=name,
+            )
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)

@@ -20,18 +20,34 @@ GLOSSY = ('floor', 'oak', 'walnut')
 class Renderer:
     """A room under one light, ready to be seen from anywhere."""
 
-    def __init__(self, room: dict[str, Thing], light: Light, samples: int = 16,
-                 textures: Textures = TEXTURES):
+    def __init__(
+        self,
+        room: dict[str, Thing],
+        light: Light,
+        samples: int = 16,
+        textures: Textures = TEXTURES,
+    ):
         self.exposure, self.samples = light.exposure, samples
-        self.scene = mi.load_dict({
-            'type': 'scene',
-            'integrator': {'type': 'path', 'max_depth': 5, 'rr_depth': 3},
-            'sensor': {
-                'type': 'perspective', 'fov': HFOV_DEG, 'fov_axis': 'x', 'near_clip': 0.02,
-                'film': {'type': 'hdrfilm', 'width': WIDTH, 'height': HEIGHT,
-                         'rfilter': {'type': 'box'}},
-                'sampler': {'type': 'independent'}},
-            **meshes(room, light, textures)})
+        self.scene = mi.load_dict(
+            {
+                'type': 'scene',
+                'integrator': {'type': 'path', 'max_depth': 5, 'rr_depth': 3},
+                'sensor': {
+                    'type': 'perspective',
+                    'fov': HFOV_DEG,
+                    'fov_axis': 'x',
+                    'near_clip': 0.02,
+                    'film': {
+                        'type': 'hdrfilm',
+                        'width': WIDTH,
+                        'height': HEIGHT,
+                        'rfilter': {'type': 'box'},
+                    },
+                    'sampler': {'type': 'independent'},
+                },
+                **meshes(room, light, textures),
+            }
+        )
         self.camera = mi.traverse(self.scene.sensors()[0])
         self.features = mi.load_dict({'type': 'aov', 'aovs': 'albedo:albedo,normal:sh_normal'})
 
@@ -40,11 +56,14 @@ class Renderer:
         self.camera['to_world'] = mitsuba_pose(T_world_cam)
         self.camera.update()
         noisy = mi.render(self.scene, spp=self.samples, seed=seed)
-        features = np.array(mi.render(self.scene, integrator=self.features,
-                                      spp=4 * self.samples, seed=seed), dtype=np.float32)
+        features = np.array(
+            mi.render(self.scene, integrator=self.features, spp=4 * self.samples, seed=seed),
+            dtype=np.float32,
+        )
         albedo, normal = (np.ascontiguousarray(part) for part in np.split(features, 2, axis=-1))
-        clean = mitsuba_oidn.denoise(np.array(noisy, dtype=np.float32), albedo, normal, hdr=True,
-                                     clean_aux=True)
+        clean = mitsuba_oidn.denoise(
+            np.array(noisy, dtype=np.float32), albedo, normal, hdr=True, clean_aux=True
+        )
         return tone_mapped(clean * self.exposure * gain)
 
 
@@ -70,20 +89,31 @@ def meshes(room: dict[str, Thing], light: Light, textures: Textures) -> dict[str
             else:
                 painted.append((mesh, material))
     images = texture_images(set(by_texture) - {'ceiling light', 'lamp'}, textures)
-    shapes = {'plain colours': mitsuba_mesh(
-        'plain', joined([mesh for mesh, _ in painted]),
-        surface({'type': 'mesh_attribute', 'name': 'vertex_color'}),
-        np.concatenate([np.tile(linear(colour), (len(mesh.vertices), 1))
-                        for mesh, colour in painted]))}
+    shapes = {
+        'plain colours': mitsuba_mesh(
+            'plain',
+            joined([mesh for mesh, _ in painted]),
+            surface({'type': 'mesh_attribute', 'name': 'vertex_color'}),
+            np.concatenate(
+                [np.tile(linear(colour), (len(mesh.vertices), 1)) for mesh, colour in painted]
+            ),
+        )
+    }
     for name, parts in by_texture.items():
         look = images.get(name)
         if name in LIGHT_OF:
-            shapes[name] = mitsuba_mesh(name, joined(parts), glow(getattr(light, LIGHT_OF[name]),
-                                                                  look))
+            shapes[name] = mitsuba_mesh(
+                name, joined(parts), glow(getattr(light, LIGHT_OF[name]), look)
+            )
         else:
-            shapes[name] = mitsuba_mesh(name, joined(parts), surface(
-                {'type': 'bitmap', 'bitmap': mi.Bitmap(np.ascontiguousarray(look[::-1]))},
-                glossy=name.endswith(GLOSSY)))
+            shapes[name] = mitsuba_mesh(
+                name,
+                joined(parts),
+                surface(
+                    {'type': 'bitmap', 'bitmap': mi.Bitmap(np.ascontiguousarray(look[::-1]))},
+                    glossy=name.endswith(GLOSSY),
+                ),
+            )
     return shapes
 
 
@@ -101,19 +131,34 @@ def surface(reflectance: dict, glossy: bool = False) -> dict:
 def glow(radiance: tuple[float, float, float], look: np.ndarray | None) -> dict:
     """A surface that shines: evenly, or, for the window, as bright as what is seen through it."""
     if look is None:
-        return {'mesh_emitter': {'type': 'area',
-                                 'radiance': {'type': 'rgb', 'value': list(radiance)}}}
+        return {
+            'mesh_emitter': {'type': 'area', 'radiance': {'type': 'rgb', 'value': list(radiance)}}
+        }
     seen = linear(look[::-1] / 255) * np.asarray(radiance, np.float32)
-    return {'mesh_emitter': {'type': 'area', 'radiance': {
-        'type': 'bitmap', 'data': mi.TensorXf(np.ascontiguousarray(seen)), 'raw': True}}}
+    return {
+        'mesh_emitter': {
+            'type': 'area',
+            'radiance': {
+                'type': 'bitmap',
+                'data': mi.TensorXf(np.ascontiguousarray(seen)),
+                'raw': True,
+            },
+        }
+    }
 
 
 def mitsuba_mesh(name: str, mesh: Mesh, looks: dict, colours: np.ndarray | None = None) -> mi.Mesh:
     properties = mi.Properties()
     for key, description in looks.items():
         properties[key] = mi.load_dict(description)
-    result = mi.Mesh(name, len(mesh.vertices), len(mesh.faces), has_vertex_normals=True,
-                     has_vertex_texcoords=True, props=properties)
+    result = mi.Mesh(
+        name,
+        len(mesh.vertices),
+        len(mesh.faces),
+        has_vertex_normals=True,
+        has_vertex_texcoords=True,
+        props=properties,
+    )
     if colours is not None:
         result.add_attribute('vertex_color', 3, colours.astype(np.float32).ravel())
     values = mi.traverse(result)

@@ -50,23 +50,28 @@ class LocalizerProcess:
     def __init__(self, environment: Path, refine_seconds: float, log: Path) -> None:
         executable = shutil.which('localize')
         if executable is None:
-            raise SystemExit('demo: the node is not installed here; run `make demo`, or '
-                             '`make setup` and then tools/with_ros python -m demo.run_demo')
+            raise SystemExit(
+                'demo: the node is not installed here; run `make demo`, or '
+                '`make setup` and then tools/with_ros python -m demo.run_demo'
+            )
         parameters = {
             'environment': environment,
             'image_transport': 'compressed',
             'refine_seconds': float(refine_seconds),
             'refine_threads': len(os.sched_getaffinity(0)),  # no images come meanwhile
         }
-        remappings = {'image/compressed': '/camera/image_raw/compressed',
-                      'camera_info': '/camera/camera_info'}
+        remappings = {
+            'image/compressed': '/camera/image_raw/compressed',
+            'camera_info': '/camera/camera_info',
+        }
         command = [executable, '--ros-args', '--params-file', ROOT / 'config' / 'localize.yaml']
         for option, settings in (('-p', parameters), ('-r', remappings)):
             for name, value in settings.items():
                 command += [option, f'{name}:={value}']
         self.log = log
         self._process = subprocess.Popen(
-            command, stdout=log.open('wb'), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            command, stdout=log.open('wb'), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
 
     def check(self) -> None:
         """Raise `Failed` unless it still runs."""
@@ -90,8 +95,11 @@ class StatusLine:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + (0.2 if self._live else 5.0)
-            print(f'\r\033[K{text()}' if self._live else text(), end='' if self._live else '\n',
-                  flush=True)
+            print(
+                f'\r\033[K{text()}' if self._live else text(),
+                end='' if self._live else '\n',
+                flush=True,
+            )
 
     def end(self) -> None:
         if self._live:
@@ -107,9 +115,11 @@ def describe(play: Play) -> str:
     rate = f'{(len(recent) - 1) / seconds:4.1f} Hz' if seconds > 0 else ''
     (x, y), (true_x, true_y) = fix.T_map_base[:2, 3], fix.T_map_base_true[:2, 3]
     state = play.states[-1][1] if play.states else ''
-    return (f'pose {x:+.2f} {y:+.2f}   true {true_x:+.2f} {true_y:+.2f}   '
-            f'off by {fix.translation_m:.3f} m {fix.rotation_deg:4.1f} deg   {rate}   '
-            f'{fix.latency_ms:.0f} ms   {state}')
+    return (
+        f'pose {x:+.2f} {y:+.2f}   true {true_x:+.2f} {true_y:+.2f}   '
+        f'off by {fix.translation_m:.3f} m {fix.rotation_deg:4.1f} deg   {rate}   '
+        f'{fix.latency_ms:.0f} ms   {state}'
+    )
 
 
 class Demo:
@@ -132,18 +142,26 @@ class Demo:
     def wait_for_node(self) -> None:
         ready = self.viewer.create_client(Trigger, '/posemap/refine')
         give_up = time.monotonic() + START_SECONDS
-        self.spin_while(lambda: not ready.service_is_ready() and time.monotonic() < give_up,
-                        lambda: 'starting the node')
+        self.spin_while(
+            lambda: not ready.service_is_ready() and time.monotonic() < give_up,
+            lambda: 'starting the node',
+        )
         if not ready.service_is_ready():
-            raise SystemExit(f'demo: the node offered no /posemap/refine within '
-                             f'{START_SECONDS:.0f} s; see {self.node.log}')
+            raise SystemExit(
+                f'demo: the node offered no /posemap/refine within '
+                f'{START_SECONDS:.0f} s; see {self.node.log}'
+            )
 
     def play(self, bag: Path, *options: str) -> Play:
         """Play the bag from another process, with options of play_bag."""
         self.viewer.start_play()
         play = self.viewer.play
-        player = subprocess.Popen([sys.executable, '-m', 'demo.play_bag', bag, *options], cwd=ROOT,
-                                  stdout=subprocess.PIPE, text=True)
+        player = subprocess.Popen(
+            [sys.executable, '-m', 'demo.play_bag', bag, *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         try:
             self.spin_while(lambda: player.poll() is None, lambda: describe(play))
             if player.returncode:
@@ -160,8 +178,9 @@ class Demo:
         began = time.monotonic()
         client = self.viewer.create_client(Trigger, '/posemap/refine')
         answer = client.call_async(Trigger.Request())
-        self.spin_while(lambda: not answer.done(),
-                        lambda: f'refining, {time.monotonic() - began:.0f} s')
+        self.spin_while(
+            lambda: not answer.done(), lambda: f'refining, {time.monotonic() - began:.0f} s'
+        )
         response = answer.result()
         return response.success, response.message, time.monotonic() - began
 
@@ -175,24 +194,29 @@ class Demo:
         give_up = time.monotonic() + 5.0
         self.spin_while(
             lambda: not publisher.get_subscription_count() and time.monotonic() < give_up,
-            lambda: 'telling the node that the robot is back at the start')
+            lambda: 'telling the node that the robot is back at the start',
+        )
         publisher.publish(message)
 
 
 def check_enough(name: str, play: Play, log: Path) -> None:
     """Raise `Failed` where too few of the images were localized."""
     if len(play.fixes) < max(2, ENOUGH * play.images):
-        raise Failed(f'{name}, only {len(play.fixes)} of {play.images} images were localized, '
-                     f'fewer than {ENOUGH:.0%}: the machine is too busy or too slow, or {log} '
-                     'says what else was wrong')
+        raise Failed(
+            f'{name}, only {len(play.fixes)} of {play.images} images were localized, '
+            f'fewer than {ENOUGH:.0%}: the machine is too busy or too slow, or {log} '
+            'says what else was wrong'
+        )
 
 
 def row(name: str, play: Play) -> str:
     figures = summary(play.fixes)
-    return (f'{name:15}{figures["frames"]:4} of {play.images} images   '
-            f'{figures["median_translation_m"]:.3f} m  {figures["median_rotation_deg"]:.2f} deg   '
-            f'{figures["rate_hz"]:.1f} Hz   {figures["latency_ms_median"]:.0f} ms '
-            f'({figures["latency_ms_p95"]:.0f} ms)')
+    return (
+        f'{name:15}{figures["frames"]:4} of {play.images} images   '
+        f'{figures["median_translation_m"]:.3f} m  {figures["median_rotation_deg"]:.2f} deg   '
+        f'{figures["rate_hz"]:.1f} Hz   {figures["latency_ms_median"]:.0f} ms '
+        f'({figures["latency_ms_p95"]:.0f} ms)'
+    )
 
 
 def run(bag: Path, environment: Path, out: Path, refine_seconds: float) -> None:
@@ -227,10 +251,15 @@ def run(bag: Path, environment: Path, out: Path, refine_seconds: float) -> None:
     print(row('before refine', before))
     print(row('after refine', after))
     print(*third, sep='\n')
-    result = {**summary(before.fixes), 'images': before.images,
-              'after_refine': {**summary(after.fixes), 'images': after.images},
-              'refine_accepted': accepted, 'refine_seconds': seconds, 'refine_reason': reason,
-              'covered_and_carried': [asdict(episode) for episode in third]}
+    result = {
+        **summary(before.fixes),
+        'images': before.images,
+        'after_refine': {**summary(after.fixes), 'images': after.images},
+        'refine_accepted': accepted,
+        'refine_seconds': seconds,
+        'refine_reason': reason,
+        'covered_and_carried': [asdict(episode) for episode in third],
+    }
     (out / 'summary.json').write_text(json.dumps(result, indent=2) + '\n')
     mount = demo.viewer.T_base_optical
     plot_trajectory(out / 'trajectory.png', before, after, mount)
@@ -246,13 +275,20 @@ def main() -> None:
     parser.add_argument('--environment', type=Path, default=ROOT / 'demo' / 'environment')
     parser.add_argument('--out', type=Path, default=ROOT / 'build' / 'demo')
     parser.add_argument('--refine-seconds', type=float, default=120.0, help='time to train for')
-    parser.add_argument('--view', nargs='?', const='browser', metavar='WHERE',
-                        help='show it live: browser (default), screen, or a file FILE.rrd')
+    parser.add_argument(
+        '--view',
+        nargs='?',
+        const='browser',
+        metavar='WHERE',
+        help='show it live: browser (default), screen, or a file FILE.rrd',
+    )
     arguments = parser.parse_args()
     for name, folder in (('bag', arguments.bag), ('environment', arguments.environment)):
         if not folder.is_dir():
-            raise SystemExit(f'demo: the {name} folder {folder} is missing: check the repository '
-                             f'out again, or give another with --{name}')
+            raise SystemExit(
+                f'demo: the {name} folder {folder} is missing: check the repository '
+                f'out again, or give another with --{name}'
+            )
 
     # Real robots near by are none of our business, unless the user says so.
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')

@@ -41,8 +41,10 @@ def joined(meshes: list[Mesh]) -> Mesh:
     """One mesh out of several."""
     offsets = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
     return Mesh(
-        *(np.concatenate([getattr(m, name) for m in meshes])
-          for name in ('vertices', 'normals', 'uv')),
+        *(
+            np.concatenate([getattr(m, name) for m in meshes])
+            for name in ('vertices', 'normals', 'uv')
+        ),
         np.concatenate([m.faces + offset for m, offset in zip(meshes, offsets)]),
     )
 
@@ -73,17 +75,22 @@ def panel(width: float, height: float) -> Mesh:
     return sheet(points, np.stack([u, v], -1))
 
 
-def pierced(width: float, height: float, middle: float, opening_x: float,
-            opening_z: float) -> Mesh:
+def pierced(
+    width: float, height: float, middle: float, opening_x: float, opening_z: float
+) -> Mesh:
     """A panel with a doorway: an opening from its lower edge up, `middle` right of its own."""
     left, right, bottom = middle - opening_x / 2, middle + opening_x / 2, -height / 2
     v, u = grid(2, 2)
     pieces = []
-    for a, b, low in ((-width / 2, left, bottom), (left, right, bottom + opening_z),
-                      (right, width / 2, bottom)):
+    for a, b, low in (
+        (-width / 2, left, bottom),
+        (left, right, bottom + opening_z),
+        (right, width / 2, bottom),
+    ):
         x, z = a + u * (b - a), low + v * (height / 2 - low)
-        pieces.append(sheet(np.stack([x, 0 * u, z], -1),
-                            np.stack([x / width + 0.5, z / height + 0.5], -1)))
+        pieces.append(
+            sheet(np.stack([x, 0 * u, z], -1), np.stack([x / width + 0.5, z / height + 0.5], -1))
+        )
     return joined(pieces)
 
 
@@ -99,8 +106,9 @@ def box(x: float, y: float, z: float, fit: bool = False) -> Mesh:
             points[..., a], points[..., b] = (s - 0.5) * size[a], (t - 0.5) * size[b]
             normals = np.zeros((2, 2, 3))
             normals[..., axis] = sign
-            uv = np.stack([s, t] if fit else
-                          [s * size[a] / TILE_M, t * size[b] / TILE_M + 0.37 * axis], -1)
+            uv = np.stack(
+                [s, t] if fit else [s * size[a] / TILE_M, t * size[b] / TILE_M + 0.37 * axis], -1
+            )
             sides.append(surface(points + (0, 0, z / 2), normals, uv))
     return joined(sides)
 
@@ -116,8 +124,9 @@ def lathe(profile: list[tuple[float, float]], segments: int = 28) -> Mesh:
         points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], -1)
         dr, dz = radii[low + 1] - radii[low], heights[low + 1] - heights[low]
         slope = np.array([dz, -dr]) / max(np.hypot(dr, dz), 1e-9)
-        normals = np.stack([slope[0] * np.cos(angle), slope[0] * np.sin(angle),
-                            slope[1] + 0 * angle], -1)
+        normals = np.stack(
+            [slope[0] * np.cos(angle), slope[0] * np.sin(angle), slope[1] + 0 * angle], -1
+        )
         uv = np.stack([u * 2 * np.pi * radii.max() / TILE_M, height / TILE_M], -1)
         rings.append(surface(points, normals, uv))
     return joined(rings)
@@ -133,8 +142,14 @@ def leaf(length: float, width: float, bend: float) -> Mesh:
     """A leaf growing along +x from the origin and rising, its tip bent down by `bend` (m)."""
     s, t = grid(7, 3)
     breadth = width * np.sin(np.pi * np.clip(s, 0.02, 0.98)) ** 0.8
-    points = np.stack([length * s, (t - 0.5) * breadth,
-                       0.6 * length * s - bend * s ** 2 - 0.15 * breadth * np.abs(t - 0.5)], -1)
+    points = np.stack(
+        [
+            length * s,
+            (t - 0.5) * breadth,
+            0.6 * length * s - bend * s**2 - 0.15 * breadth * np.abs(t - 0.5),
+        ],
+        -1,
+    )
     return sheet(points, np.stack([s, t], -1))
 
 

@@ -18,10 +18,12 @@ def noise(rng, height: int, width: int, cell_y: float, cell_x: float, octaves=4)
     """Smooth fractal noise [height, width], about -1 to 1; cells are in pixels."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
-        shape = (max(2, int(height / cell_y * 2 ** octave)) + 1,
-                 max(2, int(width / cell_x * 2 ** octave)) + 1)
+        shape = (
+            max(2, int(height / cell_y * 2**octave)) + 1,
+            max(2, int(width / cell_x * 2**octave)) + 1,
+        )
         coarse = Image.fromarray(rng.uniform(-1, 1, shape).astype(np.float32))
-        total += np.asarray(coarse.resize((width, height), Image.BICUBIC)) * 0.55 ** octave
+        total += np.asarray(coarse.resize((width, height), Image.BICUBIC)) * 0.55**octave
     return total
 
 
@@ -37,10 +39,17 @@ def tinted(colour, shade: np.ndarray) -> np.ndarray:
 def palette(rng, count: int, saturation=0.55, value=0.75) -> list[tuple[int, int, int]]:
     """Colours that go together: four hues of the reds, ochres, greens and blues of pigments."""
     hues = rng.choice([0.0, 0.04, 0.08, 0.12, 0.15, 0.3, 0.47, 0.55, 0.6, 0.64], 4)
-    return [tuple(int(255 * c) for c in colorsys.hsv_to_rgb(
-        (rng.choice(hues) + rng.normal(0, 0.015)) % 1,
-        np.clip(saturation + rng.normal(0, 0.18), 0, 1),
-        np.clip(value + rng.normal(0, 0.2), 0.1, 1))) for _ in range(count)]
+    return [
+        tuple(
+            int(255 * c)
+            for c in colorsys.hsv_to_rgb(
+                (rng.choice(hues) + rng.normal(0, 0.015)) % 1,
+                np.clip(saturation + rng.normal(0, 0.18), 0, 1),
+                np.clip(value + rng.normal(0, 0.2), 0.1, 1),
+            )
+        )
+        for _ in range(count)
+    ]
 
 
 def planks(rng, width_m, height_m, colour, board=0.13) -> np.ndarray:
@@ -56,11 +65,12 @@ def planks(rng, width_m, height_m, colour, board=0.13) -> np.ndarray:
             a, b = max(left, 0), min(right, w)
             if b > a:
                 tone = np.asarray(colour) * (1 + rng.normal(0, 0.17)) + rng.normal(0, 7, 3)
-                out[top:bottom, a:b] = tone * (1 + 0.2 * np.roll(
-                    grain, rng.integers(w), 1)[:, a:b, None])
-                out[top:bottom, max(b - 2, 0):b] *= 0.45
+                out[top:bottom, a:b] = tone * (
+                    1 + 0.2 * np.roll(grain, rng.integers(w), 1)[:, a:b, None]
+                )
+                out[top:bottom, max(b - 2, 0) : b] *= 0.45
             left = right
-        out[top:top + 2] *= 0.5
+        out[top : top + 2] *= 0.5
     return to_image(out)
 
 
@@ -75,7 +85,7 @@ def bricks(rng, width_m, height_m) -> np.ndarray:
             tone = np.asarray((158, 88, 66)) * (1 + rng.normal(0, 0.2)) + rng.normal(0, 10, 3)
             if rng.uniform() < 0.08:
                 tone = np.asarray((205, 190, 170.0)) * rng.uniform(0.8, 1.05)
-            out[top + 3:top + rows[1], max(left, 0) + 3:max(right, 0)] = tone
+            out[top + 3 : top + rows[1], max(left, 0) + 3 : max(right, 0)] = tone
             left = right
     return to_image(out * (1 + 0.13 * noise(rng, h, w, 25, 25, 5))[..., None])
 
@@ -125,9 +135,9 @@ def fabric(rng, colour, accent=None) -> np.ndarray:
     out = np.ones((n, n, 1)) * np.asarray(colour, np.float32)
     if accent is not None:
         for start in np.cumsum(rng.uniform(25, 75, 14)).astype(int):
-            out[:, start:start + int(rng.integers(4, 20))] = accent
+            out[:, start : start + int(rng.integers(4, 20))] = accent
         for start in np.cumsum(rng.uniform(40, 110, 9)).astype(int):
-            stripe = out[start:start + int(rng.integers(4, 16))]
+            stripe = out[start : start + int(rng.integers(4, 16))]
             stripe[:] = 0.5 * stripe + 0.5 * np.asarray(accent)
     return to_image(out * (1 + 0.13 * noise(rng, n, n, 60, 60, 5))[..., None])
 
@@ -145,8 +155,9 @@ def rug(rng, width_m, height_m) -> np.ndarray:
         x, y = rng.uniform((70, 70), (w - 70, h - 70))
         size, sides = rng.uniform(10, 46), int(rng.integers(3, 9))
         for shrink in (1, 0.7, 0.4):
-            draw.regular_polygon((x, y, size * shrink), sides, rng.uniform(0, 360),
-                                 fill=colours[rng.integers(10)])
+            draw.regular_polygon(
+                (x, y, size * shrink), sides, rng.uniform(0, 360), fill=colours[rng.integers(10)]
+            )
     return to_image(np.asarray(image) * (1 + 0.14 * noise(rng, h, w, 9, 9, 3))[..., None])
 
 
@@ -160,8 +171,11 @@ def view_outside(rng) -> np.ndarray:
     rows = np.arange(h)[:, None]
     for level, tone in ((0.62, (120, 150, 150)), (0.72, (80, 120, 80)), (0.84, (45, 80, 40))):
         line = h * (level + 0.08 * noise(rng, 1, w, 1, 60, 5))
-        out = np.where((rows > line)[..., None],
-                       np.asarray(tone) * (1 + 0.3 * noise(rng, h, w, 12, 12))[..., None], out)
+        out = np.where(
+            (rows > line)[..., None],
+            np.asarray(tone) * (1 + 0.3 * noise(rng, h, w, 12, 12))[..., None],
+            out,
+        )
     return to_image(out)
 
 
@@ -176,8 +190,9 @@ def picture(rng, kind: str, width=260, height=340) -> np.ndarray:
         for layer in range(6):
             line = height * (0.25 + 0.13 * layer + 0.13 * noise(rng, 1, width, 1, width / 2, 5))
             out = np.where((rows > line)[..., None], colours[layer + 1], out)
-        image = Image.fromarray(to_image(out * (1 + 0.1 * noise(rng, height, width, 6, 20))[
-            ..., None]))
+        image = Image.fromarray(
+            to_image(out * (1 + 0.1 * noise(rng, height, width, 6, 20))[..., None])
+        )
     elif kind == 'circles':
         for _ in range(45):
             x, y, r = rng.uniform((0, 0, 6), (width, height, 55))
@@ -185,8 +200,11 @@ def picture(rng, kind: str, width=260, height=340) -> np.ndarray:
     elif kind == 'blocks':
         cells = [(0, 0, width, height)]
         for _ in range(22):
-            x0, y0, x1, y1 = cells.pop(int(np.argmax([(c[2] - c[0]) * (c[3] - c[1]) * rng.uniform(
-                0.5, 1) for c in cells])))
+            x0, y0, x1, y1 = cells.pop(
+                int(
+                    np.argmax([(c[2] - c[0]) * (c[3] - c[1]) * rng.uniform(0.5, 1) for c in cells])
+                )
+            )
             if x1 - x0 > y1 - y0:
                 m = x0 + (x1 - x0) * rng.uniform(0.3, 0.7)
                 cells += [(x0, y0, m, y1), (m, y0, x1, y1)]
@@ -203,8 +221,10 @@ def picture(rng, kind: str, width=260, height=340) -> np.ndarray:
         x, y = rng.uniform((0.2 * width, 0.3 * height), (0.8 * width, 0.8 * height))
         angles = np.sort(rng.uniform(0, 2 * np.pi, 26))
         for k in range(26):
-            ends = [(x + 600 * np.cos(a), y + 600 * np.sin(a))
-                    for a in (angles[k], angles[(k + 1) % 26])]
+            ends = [
+                (x + 600 * np.cos(a), y + 600 * np.sin(a))
+                for a in (angles[k], angles[(k + 1) % 26])
+            ]
             draw.polygon([(x, y), *ends], fill=colours[rng.integers(12)])
         draw.ellipse((x - 32, y - 32, x + 32, y + 32), fill=(250, 235, 190))
     elif kind == 'page':

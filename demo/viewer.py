@@ -77,7 +77,9 @@ class Viewer(Node):
     def _on_static(self, message: TFMessage) -> None:
         for transform in message.transforms:
             self._mount[transform.child_frame_id] = (
-                transform.header.frame_id, matrix_of_transform(transform.transform))
+                transform.header.frame_id,
+                matrix_of_transform(transform.transform),
+            )
 
     def _on_truth(self, message: PoseStamped, info: dict) -> None:
         stamp = stamp_ns(message)
@@ -88,7 +90,8 @@ class Viewer(Node):
     def _on_pose(self, message: PoseStamped, info: dict) -> None:
         # A surer pose of the same image may come later; what counts is what was said at once.
         self._poses.setdefault(
-            stamp_ns(message), (info['received_timestamp'], matrix_of_pose(message.pose)))
+            stamp_ns(message), (info['received_timestamp'], matrix_of_pose(message.pose))
+        )
         self._pair(stamp_ns(message))
 
     def _on_state(self, message: String, info: dict) -> None:
@@ -116,7 +119,8 @@ class Viewer(Node):
 def matrix_of_pose(pose: Pose) -> np.ndarray:
     p = pose.position
     return matrix_of_transform(
-        Transform(translation=Vector3(x=p.x, y=p.y, z=p.z), rotation=pose.orientation))
+        Transform(translation=Vector3(x=p.x, y=p.y, z=p.z), rotation=pose.orientation)
+    )
 
 
 def summary(fixes: list[Fix]) -> dict[str, float | int]:

@@ -18,8 +18,14 @@ from posemap_ros.map_view.rendering import MapRenderer
 COUNT, COLUMNS, HEIGHT, FINENESS = 4, 2, 180, 8
 
 
-def draw_views(path: Path, bag: Path, environment: Path, fixes: list[Fix], first_ns: int,
-               T_base_cam: np.ndarray) -> None:
+def draw_views(
+    path: Path,
+    bag: Path,
+    environment: Path,
+    fixes: list[Fix],
+    first_ns: int,
+    T_base_cam: np.ndarray,
+) -> None:
     """Write it as JPEG, of a few fixes of one play.
 
     Args:
@@ -35,12 +41,16 @@ def draw_views(path: Path, bag: Path, environment: Path, fixes: list[Fix], first
         T_map_cam = fix.T_map_base @ T_base_cam
         photo = cv2.resize(photos[fix.stamp_ns], size, interpolation=cv2.INTER_AREA)
         posemap = renderer.posemap(T_map_cam, FINENESS)
-        rows.append(side_by_side({
-            'camera': photo,
-            'map at the estimate': renderer.view(T_map_cam, photo, HEIGHT),
-            'PoseMap at the estimate': cv2.resize(posemap, size),
-        }))
-    grid = np.vstack([np.hstack(rows[k:k + COLUMNS]) for k in range(0, COUNT, COLUMNS)])
+        rows.append(
+            side_by_side(
+                {
+                    'camera': photo,
+                    'map at the estimate': renderer.view(T_map_cam, photo, HEIGHT),
+                    'PoseMap at the estimate': cv2.resize(posemap, size),
+                }
+            )
+        )
+    grid = np.vstack([np.hstack(rows[k : k + COLUMNS]) for k in range(0, COUNT, COLUMNS)])
     cv2.imwrite(str(path), grid[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 

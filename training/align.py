@@ -140,9 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         watch = Stopwatch()
         loaded = Environment.load(arguments.environment)
-        with images_at(
-            arguments.data, arguments.split, arguments.format, loaded.camera
-        ) as images:
+        with images_at(arguments.data, arguments.split, arguments.format, loaded.camera) as images:
             images = replace(images, frames=images.frames[:: arguments.every])
             result = align_on_images(
                 arguments.environment,

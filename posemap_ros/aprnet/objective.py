@@ -103,9 +103,7 @@ class Objective:
             images.append(self._inputs(examples.views, view))
             known_of_views = self._know(examples, view, rendering, generator)
         inputs = torch.cat(images)
-        gains = random_gains(
-            len(inputs), recipe.brightness_jitter, recipe.light_jitter, generator
-        )
+        gains = random_gains(len(inputs), recipe.brightness_jitter, recipe.light_jitter, generator)
         inputs, window = brighten(inputs, gains), None
         if self._at_photos is not None and rendering:
             pairs = min(recipe.image_loss_batch, count)

@@ -96,4 +96,3 @@ def check_dataset(
         split=split,
         retrieval=retrieval,
     )
-

@@ -166,9 +166,7 @@ class _Objective:
             ]
         return min(tried)
 
-    def refine(
-        self, convention: Convention, focal: float, offset: float
-    ) -> tuple[float, float]:
+    def refine(self, convention: Convention, focal: float, offset: float) -> tuple[float, float]:
         """The best focal factor and offset near these, each in turn."""
         for _ in range(_ROUNDS):
             if self._longest:

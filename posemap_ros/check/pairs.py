@@ -59,9 +59,7 @@ class Pairs:
         """Every second pair with a third of its points, for a coarse search."""
         half = self.select(np.arange(len(self)) % 2 == 0)
         points = slice(_POINTS // 3)
-        return replace(
-            half, points_a=half.points_a[:, points], points_b=half.points_b[:, points]
-        )
+        return replace(half, points_a=half.points_a[:, points], points_b=half.points_b[:, points])
 
 
 def find_pairs(

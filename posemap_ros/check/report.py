@@ -186,11 +186,13 @@ def _from_above(checked: Checked) -> Figure:
     extent = np.ptp(positions, axis=0)
     arrows = _ARROW * max(float(extent.max()), 1e-6) * above.forward[:, :2]
     # As wide as the page, and as high as that makes it, arrows and legend included.
-    low, high = (f(np.vstack([positions, (positions + arrows)[thin]]), axis=0)
-                 for f in (np.min, np.max))
+    low, high = (
+        f(np.vstack([positions, (positions + arrows)[thin]]), axis=0) for f in (np.min, np.max)
+    )
     wide, deep = np.maximum(high - low, 1e-6)
-    figure = Figure(figsize=(9, float(np.clip(9 * deep / wide, 2.2, 8)) + 0.8),
-                    layout='constrained')
+    figure = Figure(
+        figsize=(9, float(np.clip(9 * deep / wide, 2.2, 8)) + 0.8), layout='constrained'
+    )
     axes = figure.add_subplot()
     axes.plot(*positions.T, '.', color=_FOUND, markersize=3, label='frames')
     axes.quiver(
@@ -208,16 +210,12 @@ def _from_above(checked: Checked) -> Figure:
         tests = np.isin(checked.timeline.order, split.test)
         axes.plot(*positions[tests].T, '.', color='#d4a72c', markersize=4, label='test frames')
     for number, gap in enumerate(above.gaps):
-        axes.plot(
-            *positions[gap].T, color=_BAD, linewidth=2, label=None if number else 'gap'
-        )
+        axes.plot(*positions[gap].T, color=_BAD, linewidth=2, label=None if number else 'gap')
     axes.set_aspect('equal')
     axes.set_xlabel(f'x ({unit})')
     axes.set_ylabel(f'y ({unit})')
     axes.grid(alpha=0.3)
-    axes.legend(
-        fontsize=8, loc='lower left', bbox_to_anchor=(0, 1), ncols=4, frameon=False
-    )
+    axes.legend(fontsize=8, loc='lower left', bbox_to_anchor=(0, 1), ncols=4, frameon=False)
     return figure
 
 

@@ -131,7 +131,5 @@ def _read(root: Path, kind: str | None) -> PosedImages:
             )
         if photos.are_photos(root):
             raise DatasetError(without_poses(root))
-        raise DatasetError(
-            f'{root}: this is no dataset of a known kind ({", ".join(READERS)})'
-        )
+        raise DatasetError(f'{root}: this is no dataset of a known kind ({", ".join(READERS)})')
     return with_cameras_of_images(reader.read(root))

@@ -20,6 +20,7 @@ from posemap_ros.messages.camera_info import camera_of
 # (items, what, total) -> a context with the items, behind a progress bar that closes with it.
 Progress = Callable[[Iterable[Any], str, int], AbstractContextManager[Iterable[Any]]]
 
+
 @dataclass(frozen=True)
 class BagOptions:
     """What to read from a bag, and how to understand it."""
@@ -154,9 +155,7 @@ def _read_camera(bag: Bag, topics: BagTopics, info: bytes, options: BagOptions) 
         raise BagError(f'{bag.path}: {topics.camera_info}: {error}') from None
 
 
-def _pose_images(
-    bag: Bag, recording: Recording, options: BagOptions, poses: CameraPoses
-) -> None:
+def _pose_images(bag: Bag, recording: Recording, options: BagOptions, poses: CameraPoses) -> None:
     """Give the recording T_world_cam at its images' stamps, where it is known."""
     stamps_ns, source = recording.image_stamps_ns, recording.pose_source
     delay_ns = round(options.pose_delay_s * 1e9)

@@ -35,14 +35,8 @@ def _sees_all(camera: Camera, pinhole: Camera) -> bool:
     u = np.linspace(0, pinhole.width, 101)
     v = np.linspace(0, pinhole.height, 101)
     border = np.concatenate(
-        [
-            np.stack([u, np.full_like(u, y)], axis=-1)
-            for y in (0.0, pinhole.height)
-        ]
-        + [
-            np.stack([np.full_like(v, x), v], axis=-1)
-            for x in (0.0, pinhole.width)
-        ]
+        [np.stack([u, np.full_like(u, y)], axis=-1) for y in (0.0, pinhole.height)]
+        + [np.stack([np.full_like(v, x), v], axis=-1) for x in (0.0, pinhole.width)]
     )
     rays = (border - (pinhole.cx, pinhole.cy)) / (pinhole.fx, pinhole.fy)
     pixels = camera.project(np.column_stack([rays, np.ones(len(rays))]))

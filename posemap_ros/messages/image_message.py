@@ -138,7 +138,7 @@ def _decode(message: CompressedImage) -> np.ndarray:
         image = decode(bytes(message.data), flags)
     except BadImage as error:
         raise UnsupportedImage(
-            f"the compressed image ({len(message.data)} bytes, format "
+            f'the compressed image ({len(message.data)} bytes, format '
             f"'{printable(message.format)}') cannot be decoded: {error}"
         ) from None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB if mosaic is None else mosaic)

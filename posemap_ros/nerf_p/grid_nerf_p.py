@@ -78,9 +78,7 @@ class GridNeRFP(NeRFP):
         points = origins[:, None] + depths * directions[:, None]
         density, hidden = self.field.density_and_hidden(points)
         weights = weigh(edges, density)
-        return GridSamples(
-            points, depths[..., 0], weights, hidden, edges, coarse, coarse_weights
-        )
+        return GridSamples(points, depths[..., 0], weights, hidden, edges, coarse, coarse_weights)
 
     def shade(self, samples: RaySamples, directions: Tensor, histogram: Tensor) -> Tensor:
         """See `NeRFP.shade`."""
@@ -88,9 +86,7 @@ class GridNeRFP(NeRFP):
         colours = self.field.colours(samples.hidden, F.normalize(directions, dim=-1), code)
         return self.exposure(composite(samples.weights, colours), histogram)
 
-    def loss(
-        self, rays: Rays, index: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def loss(self, rays: Rays, index: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """See `NeRFP.loss`: colour, depth, proposal, distortion, and smoothness of the planes."""
         samples = self.sample(rays.origins, rays.directions, generator)
         rgb = self.shade(samples, rays.directions, rays.histogram)

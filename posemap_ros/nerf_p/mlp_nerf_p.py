@@ -107,9 +107,7 @@ class MlpNeRFP(NeRFP):
             rgb = composite(samples.weights, colours)
         return self.exposure(rgb, histogram)
 
-    def loss(
-        self, rays: Rays, index: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def loss(self, rays: Rays, index: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """See `NeRFP.loss`: NeRF-W's, with half the coarse network's squared error; and depth, if
         the recipe asks for it.
         """

@@ -99,9 +99,7 @@ class NeRFP(nn.Module, ABC):
         """
 
     @abstractmethod
-    def loss(
-        self, rays: Rays, index: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def loss(self, rays: Rays, index: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What step ``index`` of the training minimises.
 
         Returns:

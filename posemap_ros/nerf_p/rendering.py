@@ -18,9 +18,7 @@ def render_weights(density: Tensor, lengths: Tensor) -> Tensor:
     return torch.exp(-before) * -torch.expm1(-optical_depth)
 
 
-def joint_weights(
-    static: Tensor, transient: Tensor, lengths: Tensor
-) -> tuple[Tensor, Tensor]:
+def joint_weights(static: Tensor, transient: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Weights [R, S] of a static and of a transient part with densities [R, S] that hide each
     other (NeRF-W, equation 10).
     """

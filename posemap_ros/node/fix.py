@@ -42,6 +42,4 @@ class Fix(HasPoseCovariance):
             metres = _ODOMETRY_M_PER_M * gone + _ODOMETRY_M_PER_S * seconds
             degrees = _ODOMETRY_DEG_PER_DEG * turned + _ODOMETRY_DEG_PER_S * seconds
         grown = np.repeat([metres**2, np.radians(degrees) ** 2], 3)
-        return replace(
-            to, T_map_base=T_map_base, covariance=self.covariance + np.diag(grown)
-        )
+        return replace(to, T_map_base=T_map_base, covariance=self.covariance + np.diag(grown))

@@ -190,9 +190,7 @@ class Operation:
         """The network needs no first guess, but whoever gives one says the history is wrong."""
         frame, map_frame = message.header.frame_id, self._p.map_frame
         if frame.lstrip('/') != map_frame:
-            self._warn(
-                f"initialpose is in '{printable(frame)}', not '{map_frame}': ignored"
-            )
+            self._warn(f"initialpose is in '{printable(frame)}', not '{map_frame}': ignored")
             return
         self._localization.forget()
         self._node.get_logger().info(

@@ -48,8 +48,5 @@ def read_images(folder: Path) -> PosedImages:
     names = (_IMAGE_FILE.format(index) for index in count())
     return PosedImages.of(
         folder,
-        [
-            PosedFrame(name, folder / name, camera=camera)
-            for name, camera in zip(names, cameras)
-        ],
+        [PosedFrame(name, folder / name, camera=camera) for name, camera in zip(names, cameras)],
     )

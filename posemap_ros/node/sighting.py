@@ -75,9 +75,7 @@ class Observer:
         stages: told how long each took.
     """
 
-    def __init__(
-        self, localizer: Localizer, parameters: Parameters, stages: Stopwatches
-    ) -> None:
+    def __init__(self, localizer: Localizer, parameters: Parameters, stages: Stopwatches) -> None:
         self._localizer, self._p, self._stages = localizer, parameters, stages
         self._camera_info: CameraInfo | None = None
 

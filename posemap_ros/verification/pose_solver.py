@@ -213,9 +213,7 @@ def step_between(T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
     return np.concatenate([T_b[:3, 3] - T_a[:3, 3], turn])
 
 
-def _linearise(
-    T: np.ndarray, matches: Matches, camera: Camera
-) -> tuple[np.ndarray, np.ndarray]:
+def _linearise(T: np.ndarray, matches: Matches, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """Residuals [n, 2] in standard deviations and their derivatives [n, 2, 6] by a step; those of
     points behind the camera are infinite and zero.
     """

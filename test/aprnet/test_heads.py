@@ -59,7 +59,5 @@ def test_cells_that_are_wrong_hardly_move_the_pose() -> None:
     cells = torch.cat([points / 2.0, (depths / 2.0).log()[:, None], torch.zeros(12, 1)], dim=1)
     head.cells[-1].register_forward_hook(lambda *_: cells.T.reshape(1, 5, 3, 4))
     pose = head(torch.zeros(1, 8, 3, 4)).T_scene_cam[0]
-    _, translation = roma.rigid_points_registration(
-        depths[:, None] * RAYS.reshape(-1, 3), points
-    )
+    _, translation = roma.rigid_points_registration(depths[:, None] * RAYS.reshape(-1, 3), points)
     assert pose[:3, 3].norm() < 0.3 * translation.norm()

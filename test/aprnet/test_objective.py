@@ -20,9 +20,7 @@ PHOTOS = PosedViews(
 )
 STEPS = 10
 # Of eight images four are photos, and three of these have a counterpart.
-BASE = replace(
-    RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3, rendering_losses_from=0.0
-)
+BASE = replace(RECIPE.aprnet, steps=STEPS, batch=8, image_loss_batch=3, rendering_losses_from=0.0)
 PHASES = Phases(torch.arange(4), torch.arange(4, 8), everything_from=8)
 
 

@@ -80,7 +80,11 @@ def test_the_bare_network_is_timed_on_any_device() -> None:
 
 def test_tables_of_nodes_that_do_and_do_not_keep_up(capsys) -> None:
     figures = node_that_makes(50.0)(40.0) | {
-        'median_ms': 9.0, 'p95_ms': 12.0, 'longest_gap_s': 0.1, 'robot_cores': 0.1, 'stages': {}
+        'median_ms': 9.0,
+        'p95_ms': 12.0,
+        'longest_gap_s': 0.1,
+        'robot_cores': 0.1,
+        'stages': {},
     }
     light = {name: figures for name in (*SITUATIONS, 'first', 'steady')}
     light |= {'ready_s': 2.0, 'megabytes_early': 500.0, 'megabytes_late': 510.0}

@@ -29,9 +29,7 @@ def test_corrections_undo_the_wrong_frame(room):
     dataset, mounts = extracted(room, 'camera_optical', 'base_link')
     corrections = mounts.corrections()
     assert list(corrections) == ['camera_optical', 'camera_link']
-    np.testing.assert_allclose(
-        dataset.poses @ corrections['camera_optical'], drive(60), atol=1e-9
-    )
+    np.testing.assert_allclose(dataset.poses @ corrections['camera_optical'], drive(60), atol=1e-9)
 
 
 @pytest.mark.parametrize('true', FRAMES)
@@ -39,9 +37,7 @@ def test_corrections_undo_the_wrong_frame(room):
 def test_the_right_frame_is_named_whichever_was_used(room, true, used):
     dataset, mounts = extracted(room, true, used)
     conventions = [*CONVENTIONS, *mount_conventions(mounts)]
-    fit = fit_epipolar(
-        room.pairs, dataset.poses, room.timeline, room.matcher.camera, conventions
-    )
+    fit = fit_epipolar(room.pairs, dataset.poses, room.timeline, room.matcher.camera, conventions)
     finding, *others = judge_geometry(dataset, room.pairs, fit, room.timeline)
     assert [other.severity for other in others] == ['ok', 'ok']
     if true == used:

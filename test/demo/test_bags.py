@@ -18,7 +18,7 @@ IMAGES, INFO, TRUTH = '/camera/image_raw/compressed', '/camera/camera_info', '/g
 
 
 def nanoseconds(header):
-    return header.stamp.sec * 10 ** 9 + header.stamp.nanosec
+    return header.stamp.sec * 10**9 + header.stamp.nanosec
 
 
 def matrix(position, q):
@@ -26,9 +26,11 @@ def matrix(position, q):
     x, y, z, w = q.x, q.y, q.z, q.w
     assert x * x + y * y + z * z + w * w == pytest.approx(1)
     T = np.eye(4)
-    T[:3, :3] = [[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                 [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                 [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]]
+    T[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
     T[:3, 3] = position.x, position.y, position.z
     return T
 
@@ -50,8 +52,9 @@ def bag(request):
 
 def test_every_image_has_its_camera_info_and_truth(bag):
     drive, topics = bag
-    stamps = {topic: [nanoseconds(m.header) for _, m in topics[topic]]
-              for topic in (IMAGES, INFO, TRUTH)}
+    stamps = {
+        topic: [nanoseconds(m.header) for _, m in topics[topic]] for topic in (IMAGES, INFO, TRUTH)
+    }
     assert stamps[IMAGES] == stamps[INFO] == stamps[TRUTH]
     assert len(stamps[IMAGES]) == drive.frames
     gaps = np.diff(stamps[IMAGES]) * 1e-9
@@ -69,7 +72,8 @@ def test_images_decode_at_the_size_of_camera_info(bag):
     info = topics[INFO][0][1]
     assert (info.width, info.height) == (WIDTH, HEIGHT)
     assert np.allclose(
-        info.k, [FOCAL_PX, 0, WIDTH / 2 - 0.5, 0, FOCAL_PX, HEIGHT / 2 - 0.5, 0, 0, 1])
+        info.k, [FOCAL_PX, 0, WIDTH / 2 - 0.5, 0, FOCAL_PX, HEIGHT / 2 - 0.5, 0, 0, 1]
+    )
     assert np.allclose(info.p.reshape(3, 4)[:, :3].ravel(), info.k) and not info.d.any()
 
 
@@ -90,7 +94,8 @@ def test_truth_is_the_drive_seen_through_the_static_transforms(bag):
     T_base_optical = matrix_of(static['camera_link']) @ matrix_of(static['camera_optical'])
     motion = true_motion(drive)[frame_steps(drive)]
     for (_, message), (_, x, y, heading, _, _), expected in zip(
-            topics[TRUTH], motion, camera_poses(drive)):
+        topics[TRUTH], motion, camera_poses(drive)
+    ):
         assert message.header.frame_id == 'map'
         T_map_optical = matrix(message.pose.position, message.pose.orientation)
         assert np.allclose(T_map_optical, planar(x, y, heading) @ T_base_optical)

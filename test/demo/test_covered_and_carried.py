@@ -85,8 +85,10 @@ def test_odometry_goes_on_as_if_it_had_not_moved(drive, act):
         return [(s, matrix(m.transforms[0].transform)) for s, m in of(entries, '/tf')]
 
     after = [(s, T) for s, T in poses(act)]
-    steps = [np.linalg.norm((np.linalg.inv(a) @ b)[:3, 3]) for (_, a), (_, b) in zip(
-        after[:-1], after[1:])]
+    steps = [
+        np.linalg.norm((np.linalg.inv(a) @ b)[:3, 3])
+        for (_, a), (_, b) in zip(after[:-1], after[1:])
+    ]
     assert max(steps) < 0.03, 'at most 0.45 m/s at 33 Hz'
     # Each motion after the cut is the one that was recorded.
     recorded = [T for s, T in poses(drive) if CARRIED[1] <= s < END]

@@ -27,8 +27,10 @@ def hits(segments, things):
     found = set()
     for name, thing in things.items():
         for mesh, _ in thing.placed():
-            near = ((segments.max(axis=1) >= mesh.vertices.min(axis=0))
-                    & (segments.min(axis=1) <= mesh.vertices.max(axis=0))).all(axis=1)
+            near = (
+                (segments.max(axis=1) >= mesh.vertices.min(axis=0))
+                & (segments.min(axis=1) <= mesh.vertices.max(axis=0))
+            ).all(axis=1)
             start, along = segments[near, :1], np.diff(segments[near], axis=1)
             corner, *others = mesh.vertices[mesh.faces].swapaxes(0, 1)
             a, b = (other - corner for other in others)
@@ -66,9 +68,15 @@ def test_walls_are_closed_beside_and_above_a_doorway(name):
     for door_x, door_y in DOORWAYS:
         if min(abs(door_y - room.north), abs(door_y - room.south)) > WALL:
             continue
-        for shift, z, closed in ((0, 1.0, False), (-0.45, 1.0, False), (0.45, 1.0, False),
-                                 (-0.5, 1.0, True), (0.5, 1.0, True),
-                                 (0, DOOR_HEIGHT - 0.02, False), (0, DOOR_HEIGHT + 0.02, True)):
+        for shift, z, closed in (
+            (0, 1.0, False),
+            (-0.45, 1.0, False),
+            (0.45, 1.0, False),
+            (-0.5, 1.0, True),
+            (0.5, 1.0, True),
+            (0, DOOR_HEIGHT - 0.02, False),
+            (0, DOOR_HEIGHT + 0.02, True),
+        ):
             through = np.array([[[door_x + shift, door_y + d, z] for d in (-0.3, 0.3)]])
             assert bool(hits(through, shell)) == closed, (shift, z)
     x, y = room.middle

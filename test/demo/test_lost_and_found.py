@@ -35,8 +35,13 @@ def made_up(states, error=lambda seconds: (0.02, 1.0), silent=(COVERED,)):
 
 
 AS_IT_SHOULD = [
-    (0.1, 'localized'), (COVERED[0] + 0.2, 'uncertain'), (COVERED[0] + 0.8, 'lost'),
-    (COVERED[1] + 0.1, 'localized'), (CARRIED[0] + 0.9, 'lost'), (CARRIED[0] + 1.5, 'localized')]
+    (0.1, 'localized'),
+    (COVERED[0] + 0.2, 'uncertain'),
+    (COVERED[0] + 0.8, 'lost'),
+    (COVERED[1] + 0.1, 'localized'),
+    (CARRIED[0] + 0.9, 'lost'),
+    (CARRIED[0] + 1.5, 'localized'),
+]
 SILENT = (COVERED, (CARRIED[0], CARRIED[0] + 1.5))
 
 

@@ -52,8 +52,10 @@ class Recorder:
 
 def test_stamps_are_moved_by_one_shift_and_nothing_is_early():
     recorded = [1000 * MS, 1030 * MS, 1060 * MS]
-    entries = [(r, '/pose', pose_stamped(at(0), 'map', Time(nanoseconds=r - 15 * MS).to_msg()))
-               for r in recorded]
+    entries = [
+        (r, '/pose', pose_stamped(at(0), 'map', Time(nanoseconds=r - 15 * MS).to_msg()))
+        for r in recorded
+    ]
     recorder = Recorder()
     began = time.time_ns()
     play(entries, {'/pose': recorder})
@@ -79,8 +81,11 @@ def test_the_first_pose_of_each_image_counts(middleware):
     stamps = [Time(nanoseconds=k * 100 * MS).to_msg() for k in (10, 11)]
     wait_for_listeners(publishers)
     viewer.start_play()
-    static.publish(TFMessage(transforms=[
-        transform_stamped(T_BASE_CAM, 'base_link', 'camera_optical', stamps[0])]))
+    static.publish(
+        TFMessage(
+            transforms=[transform_stamped(T_BASE_CAM, 'base_link', 'camera_optical', stamps[0])]
+        )
+    )
     state.publish(String(data='localized'))
     for x, stamp in enumerate(stamps):
         truth.publish(pose_stamped(at(x) @ T_BASE_CAM, 'map', stamp))

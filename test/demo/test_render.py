@@ -21,8 +21,10 @@ def test_a_lamp_appears_where_camera_info_projects_it(pixel):
     in_camera = 2.0 * np.linalg.inv(K) @ [*pixel, 1]
     x, y, z = (T_world_cam @ [*in_camera, 1])[:3]
     radius = 0.03
-    room = {'lamp': Thing([(ball(radius), 'lamp')], x, y, z - radius),
-            'far away': Thing([(box(0.1, 0.1, 0.1), (0, 0, 0))], 50, 50)}
+    room = {
+        'lamp': Thing([(ball(radius), 'lamp')], x, y, z - radius),
+        'far away': Thing([(box(0.1, 0.1, 0.1), (0, 0, 0))], 50, 50),
+    }
     light = Light(window=(0, 0, 0), ceiling=(0, 0, 0), lamp=(5, 5, 5), exposure=1)
     shine = Renderer(room, light, samples=64).image(T_world_cam).mean(axis=-1)
     v, u = np.mgrid[:HEIGHT, :WIDTH]

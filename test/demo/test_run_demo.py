@@ -17,8 +17,9 @@ LOG = Path('node.log')
 
 def play(localized, images):
     """A play at 10 Hz."""
-    fixes = [Fix(k * 10**8, k * 10**8 + 10**7, 10.0, np.eye(4), np.eye(4))
-             for k in range(localized)]
+    fixes = [
+        Fix(k * 10**8, k * 10**8 + 10**7, 10.0, np.eye(4), np.eye(4)) for k in range(localized)
+    ]
     return Play(images=images, fixes=fixes)
 
 

@@ -74,9 +74,7 @@ def assert_same(
         pose = torch.from_numpy(pose)
         assert translation_error(pose, truth) < 0.001 * digits
         assert rotation_error_deg(pose, truth) < 0.02 * digits
-        np.testing.assert_allclose(
-            log_sigma, expected.log_sigma[0].numpy(), atol=0.001 * digits
-        )
+        np.testing.assert_allclose(log_sigma, expected.log_sigma[0].numpy(), atol=0.001 * digits)
         np.testing.assert_allclose(descriptor, described, atol=1e-4 * digits)
 
 

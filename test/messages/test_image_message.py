@@ -163,7 +163,11 @@ def test_a_raw_image_of_too_many_pixels_is_refused():
     """The bytes are there, but three times as many would be needed."""
     pixels = np.zeros((1, 100_000_001), np.uint8)  # memory that is only claimed, not touched
     message = SimpleNamespace(
-        encoding='mono8', height=1, width=pixels.size, step=pixels.size, is_bigendian=0,
+        encoding='mono8',
+        height=1,
+        width=pixels.size,
+        step=pixels.size,
+        is_bigendian=0,
         data=pixels[0],
     )
     with pytest.raises(UnsupportedImage, match='100000001x1 pixels is refused'):

@@ -113,13 +113,9 @@ def test_less_data_and_alignment_join_the_tables(
     np.testing.assert_allclose(after.translation_m, before.translation_m, atol=1e-4)
 
 
-def test_a_fraction_is_one_of_what_the_recipe_takes(
-    arguments: list[str], tmp_path: Path
-) -> None:
+def test_a_fraction_is_one_of_what_the_recipe_takes(arguments: list[str], tmp_path: Path) -> None:
     """Of 30 training frames the recipe takes 90 %, and the run eight tenths of these."""
-    (tmp_path / 'most.yaml').write_text(
-        yaml.safe_dump({**RECIPE.to_dict(), 'data_fraction': 0.9})
-    )
+    (tmp_path / 'most.yaml').write_text(yaml.safe_dump({**RECIPE.to_dict(), 'data_fraction': 0.9}))
     (tmp_path / 'all.txt').write_text(''.join(f'images/{i:06d}\n' for i in range(30)))
     arguments = [*arguments[:3], str(tmp_path), '--recipe', str(tmp_path / 'most.yaml')]
     arguments += ['--split', str(tmp_path / 'all.txt'), '--device', 'cpu']

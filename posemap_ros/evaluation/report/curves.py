@@ -48,9 +48,7 @@ def error_figure(
         if others:
             for (called, other), (colour, dashes) in zip(others.items(), cycle(OTHERS)):
                 found = _quantities(other)[index][0]
-                axes.plot(
-                    frames, found, color=colour, dashes=dashes, linewidth=0.9, label=called
-                )
+                axes.plot(frames, found, color=colour, dashes=dashes, linewidth=0.9, label=called)
                 highest.append(found.max())
         else:
             axes.fill_between(

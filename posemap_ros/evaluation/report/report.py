@@ -149,9 +149,7 @@ def pick_apart(indices: Sequence[int], count: int, apart: int) -> list[int]:
     return picked
 
 
-def _add_summary(
-    page: Page, evaluation: Evaluation, localizer: Localizer, beside: Beside
-) -> None:
+def _add_summary(page: Page, evaluation: Evaluation, localizer: Localizer, beside: Beside) -> None:
     environment = localizer.environment
     recipe, network = environment.recipe, environment.network_camera
     summary, unit = evaluation.summary(), evaluation.unit
