@@ -61,7 +61,7 @@ class MapRenderer:
 
     @torch.inference_mode()
     def view(self, T_map_cam: np.ndarray, photo: np.ndarray, height: int) -> np.ndarray:
-        """The view from a pose [4, 4], exposed like `photo` (uint8 RGB): uint8 RGB [height, w, 3]."""
+        """The view from a pose [4, 4], exposed like `photo`; both uint8 RGB [height, width, 3]."""
         exposed_like = torch.from_numpy(np.array(photo)).to(self._device)
         pose = self._tensor(T_map_cam)
         return render_photo(self._nerf, pose, self.camera(height), exposed_like).cpu().numpy()

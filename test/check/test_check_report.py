@@ -1,4 +1,4 @@
-"""The page of the check: labels, legends and arrows that can be read, and captions that are true."""
+"""The page of the check: labels, legends and arrows can be read, and captions are true."""
 
 import re
 from dataclasses import replace

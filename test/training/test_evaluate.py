@@ -134,7 +134,7 @@ def test_arbitrary_units_are_not_called_metres(data, environment, tmp_path, caps
 
 
 def test_verified_poses_have_figures_and_foreign_images_are_counted(tmp_path, capsys, monkeypatch):
-    """The room is mapped, but the network knows nothing: images are found by what they look like."""
+    """The room is mapped, but the network knows nothing: images are found by their looks."""
     poses = drive(60)
     room = write_room(tmp_path / 'room', poses).root
     other = make_tiny_dataset(tmp_path / 'other', 3) / 'images'  # need no poses
