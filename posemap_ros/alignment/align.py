@@ -275,13 +275,13 @@ def align_environment(
     if today is not None:
         reason += f'; {len(today)} landmarks of today join the map'
     result = AlignmentResult(
-        not objection or today is not None,
-        reason,
-        loaded.revision,
-        verified,
-        len(outcome.trained),
-        len(outcome.judges),
-        time.monotonic() - started,
+        accepted=not objection or today is not None,
+        reason=reason,
+        revision=loaded.revision,
+        frames_verified=verified,
+        frames_used=len(outcome.trained),
+        frames_held_out=len(outcome.judges),
+        seconds=time.monotonic() - started,
     )
     if not result.accepted:
         return result

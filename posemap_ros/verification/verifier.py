@@ -315,25 +315,26 @@ class Verifier:
         by_chance = (ring & ~core).sum() * _CORE**2 / (_RING**2 - _CORE**2)
         pixels = matches.pixels[core]
         evidence = Evidence(
-            float(core.sum() - by_chance),
-            len(self._cells(pixels)),
-            len(self._cells(expected) & self._cells(seen.pixels)),
-            float(np.sqrt(np.trace(covariance[:3, :3]) / 3)),
-            float(np.degrees(np.sqrt(np.trace(covariance[3:, 3:]) / 3))),
-            self._agrees(T, estimate, prior),
+            inliers=float(core.sum() - by_chance),
+            cells=len(self._cells(pixels)),
+            cells_expected=len(self._cells(expected) & self._cells(seen.pixels)),
+            sigma_m=float(np.sqrt(np.trace(covariance[:3, :3]) / 3)),
+            sigma_deg=float(np.degrees(np.sqrt(np.trace(covariance[3:, 3:]) / 3))),
+            agrees=self._agrees(T, estimate, prior),
         )
         against = objection(evidence, self.calibration, self._visibility.scale)
+        agree = f'{core.sum()} landmarks in {evidence.cells} parts of the image agree.'
         return Verification(
-            not against,
-            against or f'{core.sum()} landmarks in {evidence.cells} parts of the image agree.',
-            T,
-            covariance,
-            int(core.sum()),
-            evidence.cells,
-            origin,
-            evidence,
-            pixels,
-            landmarks[core],
+            verified=not against,
+            reason=against or agree,
+            T_map_cam=T,
+            covariance=covariance,
+            inliers=int(core.sum()),
+            cells=evidence.cells,
+            origin=origin,
+            evidence=evidence,
+            pixels=pixels,
+            landmarks=landmarks[core],
         )
 
     def _inherited(
