@@ -27,6 +27,7 @@ from posemap_ros.node import messages
 from posemap_ros.node.reminder import Reminder
 from posemap_ros.node.stamps import FrameRefused
 from posemap_ros.node.tf import NotYet, TfReader
+from posemap_ros.pose_covariance import sigma_rotation_deg, sigma_translation_m
 from posemap_ros.support.printable import printable
 
 _LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -137,10 +138,11 @@ class ViewerNode(Node):
         T_map_base = matrix(message.pose.pose)
         T_base_cam = self._mounting(stamp, message)
         self._scene.pose(stamp, T_map_base, covariance, T_base_cam, self._state)
-        metres, radians = np.sqrt([np.trace(covariance[:3, :3]), np.trace(covariance[3:, 3:])])
-        self._scene.figures(
-            stamp, paths.SIGMA, {'cm': 100 * metres / 3**0.5, 'deg': np.degrees(radians) / 3**0.5}
-        )
+        spread = {
+            'cm': 100 * sigma_translation_m(covariance),
+            'deg': sigma_rotation_deg(covariance),
+        }
+        self._scene.figures(stamp, paths.SIGMA, spread)
         late = self.get_clock().now().nanoseconds - stamp
         self._scene.figures(stamp, paths.LATENCY, {'pose': late * 1e-6})
         image = self._images.get(stamp)

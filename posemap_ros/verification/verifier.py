@@ -17,7 +17,11 @@ from posemap_ros.camera import Camera, ImageAdapter
 from posemap_ros.landmarks.keypoints import Keypoints, make_detector
 from posemap_ros.landmarks.landmark_map import LandmarkMap
 from posemap_ros.landmarks.matching import unit_vectors
-from posemap_ros.pose_covariance import HasPoseCovariance
+from posemap_ros.pose_covariance import (
+    HasPoseCovariance,
+    sigma_rotation_deg,
+    sigma_translation_m,
+)
 from posemap_ros.verification.calibration import Calibration
 from posemap_ros.verification.matching import match_anywhere, match_nearby
 from posemap_ros.verification.pose_solver import (
@@ -318,8 +322,8 @@ class Verifier:
             inliers=float(core.sum() - by_chance),
             cells=len(self._cells(pixels)),
             cells_expected=len(self._cells(expected) & self._cells(seen.pixels)),
-            sigma_m=float(np.sqrt(np.trace(covariance[:3, :3]) / 3)),
-            sigma_deg=float(np.degrees(np.sqrt(np.trace(covariance[3:, 3:]) / 3))),
+            sigma_m=sigma_translation_m(covariance),
+            sigma_deg=sigma_rotation_deg(covariance),
             agrees=self._agrees(T, estimate, prior),
         )
         against = objection(evidence, self.calibration, self._visibility.scale)
