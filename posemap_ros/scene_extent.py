@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import relative_poses, sampson_px
-from posemap_ros.check.features import FeatureMatcher, mutual_matches
 from posemap_ros.dataset import PosedImages
 from posemap_ros.nerf_p.scene import SceneFrame
+from posemap_ros.rigid import relative_poses
 from posemap_ros.support.progress import progress_bar
+from posemap_ros.two_view.epipolar import sampson_px
+from posemap_ros.two_view.features import FeatureMatcher, mutual_matches
+from posemap_ros.two_view.midpoint import distances, unit_rays
 
 _ANCHORS = 32
 _PARTNERS = 5  # of each anchor, from its nearest neighbour to far away
@@ -89,33 +91,18 @@ def _triangulate(
     T_world_b: np.ndarray,
     camera: Camera,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """World points [m, 3] and depths [m] in frame a, of those that can be told.
-
-    A point is where its two rays are nearest to each other: least squares for the two distances.
-    """
+    """World points [m, 3] and depths [m] in frame a, of those that can be told."""
     T_b_a = relative_poses(T_world_a, T_world_b)
     error = sampson_px(points_a[None], points_b[None], T_b_a[None], camera)[0]
-    rays_a = _rays(points_a, camera) @ T_world_a[:3, :3].T
-    rays_b = _rays(points_b, camera) @ T_world_b[:3, :3].T
+    rays_a = unit_rays(points_a, camera) @ T_world_a[:3, :3].T
+    rays_b = unit_rays(points_b, camera) @ T_world_b[:3, :3].T
     baseline = T_world_b[:3, 3] - T_world_a[:3, 3]
-    cosine = (rays_a * rays_b).sum(-1)
-    along_a, along_b = rays_a @ baseline, rays_b @ baseline
-    sine2 = np.maximum(1.0 - cosine**2, 1e-12)
-    distance_a = (along_a - cosine * along_b) / sine2
-    distance_b = (cosine * along_a - along_b) / sine2
+    distance_a, distance_b, cosine = distances(rays_a, rays_b, baseline)
     good = (
         (error < _LARGEST_ERROR_PX)
-        & (sine2 > np.sin(np.radians(_LEAST_PARALLAX_DEG)) ** 2)
+        & (1.0 - cosine**2 > np.sin(np.radians(_LEAST_PARALLAX_DEG)) ** 2)
         & (distance_a > 0)
         & (distance_b > 0)
     )
     offsets = distance_a[good, None] * rays_a[good]
     return T_world_a[:3, 3] + offsets, offsets @ T_world_a[:3, 2]
-
-
-def _rays(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Unit directions [n, 3], optical axes, of pixels [n, 2]."""
-    x = (points[:, 0] - camera.cx) / camera.fx
-    y = (points[:, 1] - camera.cy) / camera.fy
-    rays = np.stack([x, y, np.ones_like(x)], axis=-1)
-    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)

@@ -11,7 +11,6 @@ from posemap_ros.check.conventions import CONVENTIONS
 from posemap_ros.check.coverage_map import SeenFromAbove, judge_coverage, look_from_above
 from posemap_ros.check.expected_accuracy import Retrieval, judge_retrieval, measure_retrieval
 from posemap_ros.check.exposure import Exposure, judge_exposure, measure_exposure
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.fit import Fit, fit_epipolar
 from posemap_ros.check.geometry_findings import FEWEST_PAIRS, judge_geometry, no_pairs
@@ -23,6 +22,7 @@ from posemap_ros.check.split import Split, judge_split, measure_split
 from posemap_ros.check.timeline import Timeline, timeline_of
 from posemap_ros.dataset import PosedImages
 from posemap_ros.dataset.transforms_json import read_mounts
+from posemap_ros.two_view.features import FeatureMatcher
 
 
 @dataclass(frozen=True, eq=False)

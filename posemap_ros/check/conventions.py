@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posemap_ros.check.epipolar import invert
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
+from posemap_ros.rigid import invert
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.pairs import Pairs
+from posemap_ros.two_view.features import FeatureMatcher
 
 _STRONG_STOPS = 0.7
 _DARK = 35.0

@@ -13,9 +13,10 @@ import numpy as np
 
 from posemap_ros.camera import Camera
 from posemap_ros.check.conventions import AS_GIVEN, CONVENTIONS, Convention
-from posemap_ros.check.epipolar import relative_poses, sampson_px
 from posemap_ros.check.pairs import Pairs, Progress
 from posemap_ros.check.timeline import Timeline
+from posemap_ros.rigid import relative_poses
+from posemap_ros.two_view.epipolar import sampson_px
 
 # What a pair can cost at most, as a share of the image's width: with more, all is equally wrong.
 _CAP = 0.03

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import relative_poses
-from posemap_ros.check.features import FeatureMatcher, Match
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.timeline import Timeline
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
+from posemap_ros.rigid import relative_poses
+from posemap_ros.two_view.features import FeatureMatcher, Match
 
 _WINDOW = 5  # steps before and after, with which a step is compared
 _TIMES_USUAL = 8.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from posemap_ros.check.conventions import AS_GIVEN, Convention
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.fit import Fit, fit_epipolar
 from posemap_ros.check.geometry_findings import FEWEST_PAIRS, fits
 from posemap_ros.check.pairs import Progress, find_pairs
 from posemap_ros.check.timeline import timeline_of
 from posemap_ros.dataset import PosedImages
 from posemap_ros.dataset.mounts import Mounts
+from posemap_ros.two_view.features import FeatureMatcher
 
 
 def mount_conventions(mounts: Mounts | None) -> list[Convention]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from posemap_ros.check.features import FeatureMatcher, Match
 from posemap_ros.check.timeline import Timeline
 from posemap_ros.evaluation.errors import rotation_error_deg
+from posemap_ros.two_view.features import FeatureMatcher, Match
 
 _CHAINS = 45
 _LINKS = ((0, 1), (0, 2), (0, 4), (1, 2), (1, 4), (2, 4))  # in multiples of the gap

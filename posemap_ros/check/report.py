@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from posemap_ros.camera import Camera
 from posemap_ros.check.check import Checked
 from posemap_ros.check.conventions import AS_GIVEN
-from posemap_ros.check.epipolar import relative_poses
 from posemap_ros.check.findings import is_content
 from posemap_ros.check.fit import Fit, Profile
 from posemap_ros.check.geometry_findings import fits
+from posemap_ros.rigid import relative_poses
 from posemap_ros.support.html_page import Page
 
 _VERDICTS = {'ok': 'good', 'warning': 'warning', 'fault': 'bad'}

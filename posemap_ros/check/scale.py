@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import relative_poses
 from posemap_ros.check.findings import Finding
 from posemap_ros.check.fit import Fit
 from posemap_ros.check.pairs import Pairs
 from posemap_ros.check.timeline import ASSUMED_HZ, Timeline
+from posemap_ros.rigid import relative_poses
 from posemap_ros.support import commands
+from posemap_ros.two_view.midpoint import distances, unit_rays
 
 _PARALLAX_DEG = (3.0, 1.0, 0.3)  # the widest that enough points have
 _ENOUGH_POINTS = 100
@@ -113,26 +113,12 @@ def judge_scale(scale: Scale, timeline: Timeline, root: Path) -> Finding:
 def _triangulate(pairs: Pairs, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Depths in the first image and angles between the rays: [p * k] each.
 
-    A depth is negative where the point is behind either camera. The point is where the rays are
-    nearest to each other (midpoint method: least squares for the two distances).
+    A depth is negative where the point is behind either camera.
     """
     camera, T_a_b = fit.camera, relative_poses(fit.T_world_b, fit.T_world_a)
-    rays_a = _rays(pairs.points_a, camera)
-    rays_b = _rays(pairs.points_b, camera) @ np.swapaxes(T_a_b[:, :3, :3], 1, 2)
-    baseline = T_a_b[:, None, :3, 3]
-    cosine = (rays_a * rays_b).sum(-1)
-    sine2 = np.maximum(1 - cosine**2, 1e-12)
-    along_a, along_b = (rays_a * baseline).sum(-1), (rays_b * baseline).sum(-1)
-    distance_a = (along_a - cosine * along_b) / sine2
-    distance_b = (cosine * along_a - along_b) / sine2
+    rays_a = unit_rays(pairs.points_a, camera)
+    rays_b = unit_rays(pairs.points_b, camera) @ np.swapaxes(T_a_b[:, :3, :3], 1, 2)
+    distance_a, distance_b, cosine = distances(rays_a, rays_b, T_a_b[:, None, :3, 3])
     depth = distance_a * rays_a[..., 2]
     depth = np.where((distance_a > 0) & (distance_b > 0), depth, -np.abs(depth))
     return depth.ravel(), np.arccos(np.clip(cosine, -1, 1)).ravel()
-
-
-def _rays(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Unit directions [..., 3] of pixels [..., 2]."""
-    x = (points[..., 0] - camera.cx) / camera.fx
-    y = (points[..., 1] - camera.cy) / camera.fy
-    rays = np.stack([x, y, np.ones_like(x)], axis=-1)
-    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)

@@ -13,8 +13,6 @@ import torch
 
 from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import relative_poses, sampson_px
-from posemap_ros.check.features import mutual_matches
 from posemap_ros.dataset import PosedImages
 from posemap_ros.dataset.spread import spread_along
 from posemap_ros.landmarks.depth import ray_depths
@@ -27,7 +25,10 @@ from posemap_ros.landmarks.tracks import join_tracks
 from posemap_ros.landmarks.triangulation import Sightings, triangulate
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import LandmarksRecipe
+from posemap_ros.rigid import relative_poses
 from posemap_ros.support.blocks import in_blocks
+from posemap_ros.two_view.epipolar import sampson_px
+from posemap_ros.two_view.features import mutual_matches
 
 _PHOTOS_AT_ONCE, _PAIRS_AT_ONCE = 16, 128
 # Of a longer side of 640 pixels. Matches farther from the epipolar line than several times the

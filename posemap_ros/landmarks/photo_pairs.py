@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
+from posemap_ros.rigid import invert
 
 _LEAST_OVERLAP = 0.1  # share of what each of two photos sees that the other must see
 _PARALLAXES_DEG = (0.5, 2.0, 4.0, 8.0, 16.0, 35.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
+from posemap_ros.rigid import invert
 
 _STEPS = 10
 _DAMPING = 1e-6

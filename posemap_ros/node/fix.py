@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posemap_ros.node.frames import distance, inverse
+from posemap_ros.node.frames import distance
 from posemap_ros.pose_covariance import HasPoseCovariance
+from posemap_ros.rigid import invert
 
 # How fast a pose that is carried on becomes unsure, as standard deviations for each axis. By
 # odometry: wheels that slip by some per cent of the way and of the turns, and drift at rest.
@@ -36,7 +37,7 @@ class Fix(HasPoseCovariance):
             T_map_base = self.T_map_base
             metres, degrees = _UNKNOWN_M_PER_S * seconds, _UNKNOWN_DEG_PER_S * seconds
         else:
-            T_then_now = inverse(self.T_odom_base) @ to.T_odom_base
+            T_then_now = invert(self.T_odom_base) @ to.T_odom_base
             T_map_base = self.T_map_base @ T_then_now
             gone, turned = distance(self.T_odom_base, to.T_odom_base)
             metres = _ODOMETRY_M_PER_M * gone + _ODOMETRY_M_PER_S * seconds

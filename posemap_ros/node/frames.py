@@ -9,6 +9,8 @@ from enum import Enum
 
 import numpy as np
 
+from posemap_ros.rigid import invert
+
 
 class TfMode(str, Enum):
     """What is broadcast on /tf.
@@ -25,18 +27,9 @@ class TfMode(str, Enum):
     NONE = 'none'
 
 
-def inverse(T: np.ndarray) -> np.ndarray:
-    """The inverse of a rigid transform [4, 4]."""
-    R, t = T[:3, :3], T[:3, 3]
-    out = np.eye(4)
-    out[:3, :3] = R.T
-    out[:3, 3] = -R.T @ t
-    return out
-
-
 def base_in_map(T_map_cam: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
     """Where the robot is, from where its camera is and how that is mounted."""
-    return T_map_cam @ inverse(T_base_cam)
+    return T_map_cam @ invert(T_base_cam)
 
 
 def camera_in_map(T_map_base: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
@@ -50,7 +43,7 @@ def odom_in_map(T_map_base: np.ndarray, T_odom_base: np.ndarray) -> np.ndarray:
     Both at the same time: with the latest odometry instead of that at the image's stamp, the
     correction would be wrong by the way gone since.
     """
-    return T_map_base @ inverse(T_odom_base)
+    return T_map_base @ invert(T_odom_base)
 
 
 def covariance_of_base(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
 from posemap_ros.landmarks.photo_pairs import in_common
+from posemap_ros.rigid import invert
 
 # Angles between the rays of both photos. Less says little about depth; with more, flow finds less.
 _PARALLAXES_DEG = (2.0, 4.0, 7.0)

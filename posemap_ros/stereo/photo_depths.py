@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert, relative_poses
 from posemap_ros.dataset import PosedImages
+from posemap_ros.rigid import invert, relative_poses
 from posemap_ros.scene_extent import SeenPoints
 from posemap_ros.stereo.flow_depth import DepthByFlow
 from posemap_ros.stereo.partners import choose_partners

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from textured_room import drive, write_room
 
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.fit import Fit, fit_epipolar
 from posemap_ros.check.pairs import Pairs, find_pairs
 from posemap_ros.check.timeline import Timeline, timeline_of
 from posemap_ros.dataset import PosedImages
+from posemap_ros.two_view.features import FeatureMatcher
 
 
 @dataclass(frozen=True)

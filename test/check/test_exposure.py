@@ -3,9 +3,9 @@ import pytest
 from textured_room import drive, write_room
 
 from posemap_ros.check.exposure import Exposure, judge_exposure, measure_exposure
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.pairs import find_pairs
 from posemap_ros.check.timeline import timeline_of
+from posemap_ros.two_view.features import FeatureMatcher
 
 
 def exposure(root, gains):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from textured_room import drive
 
-from posemap_ros.check.features import FeatureMatcher
 from posemap_ros.check.motion import examine_motion, judge_motion
+from posemap_ros.two_view.features import FeatureMatcher
 
 DEPTH_M = 1.5
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
 from posemap_ros.landmarks.photo_pairs import choose_pairs, in_common
+from posemap_ros.rigid import invert
 
 CAMERA = Camera(320, 240, 205.0, 205.0, 160.0, 120.0)
 u, v = np.meshgrid((np.arange(8) + 0.5) / 8 * 320, (np.arange(6) + 0.5) / 6 * 240)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
 from posemap_ros.landmarks.triangulation import Sightings, triangulate
+from posemap_ros.rigid import invert
 
 CAMERA = Camera(320, 240, 205.0, 205.0, 160.0, 120.0)
 NO_DEPTH = 1e6  # standard deviation, metres

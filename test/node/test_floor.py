@@ -7,7 +7,8 @@ from fixes import fix
 
 from posemap_ros.node.fix import Fix
 from posemap_ros.node.floor import Floor, Planar
-from posemap_ros.node.frames import camera_in_map, inverse
+from posemap_ros.node.frames import camera_in_map
+from posemap_ros.rigid import invert
 
 RNG = np.random.default_rng(0)
 # The camera looks ahead and a little down, from a mast.
@@ -116,7 +117,7 @@ def test_the_floor_is_that_of_the_robot_on_which_the_camera_is_mounted():
     assert not doubt
     # As if TF forgot that the camera looks down.
     leaning = T_BASE_CAM @ turned([0.3, 0, 0])
-    pose = camera_in_map(bases[0], T_BASE_CAM) @ inverse(leaning)
+    pose = camera_in_map(bases[0], T_BASE_CAM) @ invert(leaning)
     settled, doubt = planar.settled(fix(pose), leaning)
     assert 'planar has no effect' in doubt
     np.testing.assert_array_equal(settled.T_map_base, pose)

@@ -7,7 +7,6 @@ from posemap_ros.node.frames import (
     base_in_map,
     covariance_of_base,
     distance,
-    inverse,
     odom_in_map,
 )
 
@@ -21,11 +20,6 @@ def yaw(degrees: float, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.nd
 # A camera 0.2 m in front of the base and 0.5 m above it that looks ahead: optical z is the robot's
 # x.
 T_BASE_OPTICAL = np.array([[0, 0, 1, 0.2], [-1, 0, 0, 0], [0, -1, 0, 0.5], [0, 0, 0, 1.0]])
-
-
-def test_inverse_undoes():
-    T = yaw(30, 1, 2, 3) @ T_BASE_OPTICAL
-    np.testing.assert_allclose(inverse(T) @ T, np.eye(4), atol=1e-12)
 
 
 def test_base_stands_behind_and_below_the_camera():

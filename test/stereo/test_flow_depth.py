@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from textured_room import CAMERA, drive, render
 
-from posemap_ros.check.epipolar import relative_poses
+from posemap_ros.rigid import relative_poses
 from posemap_ros.stereo.flow_depth import DepthByFlow
 
 GRID = CAMERA.resized(60, 45)

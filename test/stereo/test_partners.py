@@ -4,8 +4,8 @@ import numpy as np
 from textured_room import drive
 
 from posemap_ros.camera import Camera
-from posemap_ros.check.epipolar import invert
 from posemap_ros.landmarks.photo_pairs import in_common
+from posemap_ros.rigid import invert
 from posemap_ros.stereo import partners
 from posemap_ros.stereo.partners import choose_partners
 

@@ -1,0 +1,1 @@
+"""What two photos tell of each other: features both show, epipolar geometry, triangulation."""
