@@ -68,7 +68,7 @@ class Localizer:
     ) -> None:
         self.device = choose_device(device)
         self._runtime = choose_runtime(self.device, threads)
-        self._loaded = self._load(Path(environment), revision)
+        self._loaded = self._load(Environment.load(environment, revision))
         self._adapters: dict[Camera, ImageAdapter] = {}
 
     @property
@@ -91,18 +91,18 @@ class Localizer:
         """What executes the network, with its version."""
         return self._runtime.name
 
-    def load_revision(self, number: int) -> None:
-        """Switch to another revision; images in flight finish with the old weights.
+    def use(self, environment: Environment) -> None:
+        """Switch to another revision of the environment; images in flight finish with the old
+        weights.
 
         Raises:
-            InvalidEnvironment: the folder cannot be used, or is for another camera by now.
+            InvalidEnvironment: its weights cannot be used, or are for another camera by now.
         """
-        loaded = self._load(self.environment.path, number)
-        if loaded.environment.network_camera != self.network_camera:
+        if environment.network_camera != self.network_camera:
             raise InvalidEnvironment(
-                f'{self.environment.path} was built anew, for another camera: start again'
+                f'{environment.path} was built anew, for another camera: start again'
             )
-        self._loaded = loaded
+        self._loaded = self._load(environment)
 
     def prepare(self, image: np.ndarray, camera: Camera) -> np.ndarray:
         """An image uint8 RGB [H, W, 3] of ``camera`` as the network's camera would have taken it.
@@ -138,7 +138,6 @@ class Localizer:
         covariance = np.diag(np.repeat(sigma**2, 3))
         return Estimate(pose, covariance, 1e3 * (time.perf_counter() - start), descriptor)
 
-    def _load(self, path: Path, revision: int | None) -> _Loaded:
-        environment = Environment.load(path, revision)
+    def _load(self, environment: Environment) -> _Loaded:
         net = environment.load_aprnet(self.device)
         return _Loaded(environment, self._runtime.compile(net), PoseSolver(net))

@@ -82,11 +82,11 @@ def test_revisions_are_swapped_and_swapped_back(localizer: Localizer, environmen
         for parameter in net.head.parameters():
             parameter.mul_(1.5)
     assert loaded.add_revision(net, {}) == 1
-    localizer.load_revision(1)
+    localizer.use(Environment.load(environment, 1))
     assert localizer.revision == 1
     assert not np.allclose(localizer.localize(IMAGE, CAMERA).T_map_cam, base)
     assert Localizer(environment, 'cpu').revision == 1
-    localizer.load_revision(0)
+    localizer.use(Environment.load(environment, 0))
     assert np.array_equal(localizer.localize(IMAGE, CAMERA).T_map_cam, base)
 
 
@@ -111,7 +111,7 @@ def test_revisions_change_while_images_are_localized(
     for thread in threads:
         thread.start()
     for number in (1, 0, 1):
-        localizer.load_revision(number)
+        localizer.use(Environment.load(environment, number))
         count = len(poses)
         while len(poses) < count + 4:
             time.sleep(0.001)
@@ -138,7 +138,7 @@ def test_changing_revisions_takes_no_memory(localizer: Localizer) -> None:
 
     def change(times: int) -> None:
         for _ in range(times):
-            localizer.load_revision(0)
+            localizer.use(Environment.load(localizer.environment.path, 0))
             localizer.localize(IMAGE, CAMERA)
 
     change(2)
@@ -157,7 +157,7 @@ def test_an_environment_that_was_built_anew_for_another_camera_is_refused(
     manifest.write_text(yaml.safe_dump(values))
     before = localizer.localize(IMAGE, CAMERA)
     with pytest.raises(InvalidEnvironment, match='another camera'):
-        localizer.load_revision(0)
+        localizer.use(Environment.load(environment, 0))
     assert np.array_equal(localizer.localize(IMAGE, CAMERA).T_map_cam, before.T_map_cam)
 
 

@@ -33,8 +33,9 @@ class RevisionInUse:
             InvalidEnvironment, InvalidLandmarks, InvalidCalibration: with a sentence; the one
                 before stays in use.
         """
-        verifier = self._verifier_of(Environment.load(self.localizer.environment.path, number))
-        self.localizer.load_revision(number)
+        environment = Environment.load(self.localizer.environment.path, number)
+        verifier = self._verifier_of(environment)
+        self.localizer.use(environment)
         self.verifier = verifier
 
     def _verifier_of(self, environment: Environment) -> Verifier | None:
