@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,24 @@ def environment(tmp_path_factory: pytest.TempPathFactory, views: list[np.ndarray
         net(network_input(torch.from_numpy(np.stack(views)), tiny.network_camera))
     return write_environment(
         folder / 'lively', tiny.camera, net, tiny.load_nerf_p(), tiny.recipe, (1.0, 1.0), {}
+    ).path
+
+
+@pytest.fixture(scope='session')
+def slow_to_refine(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
+    """The same place, whose recipe asks a refine for so many steps that none is over during a
+    test, however fast the machine. No test changes it.
+    """
+    lively = Environment.load(environment)
+    alignment = replace(lively.recipe.alignment, epochs=10_000)
+    return write_environment(
+        tmp_path_factory.mktemp('environment') / 'slow_to_refine',
+        lively.camera,
+        lively.load_aprnet(),
+        lively.load_nerf_p(),
+        replace(lively.recipe, alignment=alignment),
+        (1.0, 1.0),
+        {},
     ).path
 
 

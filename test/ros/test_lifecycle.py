@@ -81,9 +81,9 @@ def test_every_command_of_nav2s_manager(start_node, robot, next_view):
 
 
 def test_whoever_called_refine_is_answered_when_the_node_is_deactivated(
-    start_node, robot, environment, tmp_path, next_view
+    start_node, robot, slow_to_refine, tmp_path, next_view
 ):
-    own = shutil.copytree(environment, tmp_path / 'own')
+    own = shutil.copytree(slow_to_refine, tmp_path / 'own')
     node = start_node(environment=own, tf_mode='none', refine_min_frames=8, refine_seconds=600.0)
     manager = Manager(robot.node)
     robot.drive_until(lambda: frames_kept(robot) >= 8, 'frames', next_view)

@@ -37,10 +37,9 @@ def at_most_one_waits(calls) -> bool:
     return sum(not call.done() for call in calls) <= 1
 
 
-def test_a_refine_killed_at_random_moments(start_node, robot, own_environment, next_view):
-    node = start_node(
-        environment=own_environment, tf_mode='none', refine_min_frames=8, refine_seconds=600.0
-    )
+def test_a_refine_killed_at_random_moments(start_node, robot, slow_to_refine, tmp_path, next_view):
+    own = shutil.copytree(slow_to_refine, tmp_path / 'own')
+    node = start_node(environment=own, tf_mode='none', refine_min_frames=8, refine_seconds=600.0)
     robot.drive_until(lambda: frames_kept(robot) >= 8, 'frames', next_view)
     for seed in range(amount(3, 40)):
         refined = robot.call('refine')
@@ -54,7 +53,7 @@ def test_a_refine_killed_at_random_moments(start_node, robot, own_environment, n
         assert not response.success and 'killed' in response.message
         wait_until(lambda child=child: not Path(f'/proc/{child}').exists(), 'its end')
     drive_until_poses(robot, next_view)
-    assert Environment.load(own_environment).revision == 0
+    assert Environment.load(own).revision == 0
     assert node.stop() == 0
     assert 'Traceback' not in node.log
 

@@ -103,10 +103,10 @@ def test_reset_goes_back_to_the_base(start_node, robot, own_environment, views):
 
 
 @pytest.fixture(scope='module')
-def patient_node(tmp_path_factory, environment) -> NodeProcess:
+def patient_node(tmp_path_factory, slow_to_refine) -> NodeProcess:
     """One node for the tests that stop its refines, which would take ten minutes."""
     folder = tmp_path_factory.mktemp('node')
-    with running_nodes(folder, Path(shutil.copytree(environment, folder / 'own'))) as start:
+    with running_nodes(folder, Path(shutil.copytree(slow_to_refine, folder / 'own'))) as start:
         yield start(tf_mode='none', refine_min_frames=8, refine_seconds=600.0)
 
 
