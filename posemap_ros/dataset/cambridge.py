@@ -25,6 +25,7 @@ from posemap_ros.dataset.listed_files import (
     leave_out_missing,
     read_listing,
 )
+from posemap_ros.dataset.name_order import in_name_order
 from posemap_ros.dataset.pose_matrix import pose_from_quaternion
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 
@@ -58,7 +59,7 @@ def read(root: Path) -> PosedImages:
         T_world_cam = pose_from_quaternion(numbers[5:8], quaternion, where)
         frames.append(PosedFrame(name, image, T_world_cam))
         lenses[name] = where, float(numbers[0]), float(numbers[8])
-    frames = leave_out_missing(sorted(frames, key=lambda frame: frame.name), path)
+    frames = leave_out_missing(sorted(frames, key=lambda frame: in_name_order(frame.name)), path)
     size = read_image_size(frames[0].path)
     frames = [replace(frame, camera=_camera(size, *lenses[frame.name])) for frame in frames]
     names = {frame.name for frame in frames}

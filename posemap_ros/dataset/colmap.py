@@ -18,6 +18,7 @@ import numpy as np
 from posemap_ros.camera import Camera, InvalidCamera
 from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.listed_files import frame_name, image_path, leave_out_missing
+from posemap_ros.dataset.name_order import in_name_order
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.support import commands
 
@@ -60,7 +61,7 @@ def read(root: Path) -> PosedImages:
     cameras = {id: camera_from_colmap(camera, path) for id, camera in model.cameras.items()}
     folder = root / 'images' if (root / 'images').is_dir() else root
     frames = []
-    for image in sorted(model.images.values(), key=lambda image: image.name):
+    for image in sorted(model.images.values(), key=lambda image: in_name_order(image.name)):
         if not image.has_pose:
             continue
         file = image_path(folder, image.name, str(path))

@@ -16,6 +16,7 @@ from posemap_ros.dataset.errors import DatasetError
 from posemap_ros.dataset.image_io import SUFFIXES, read_image_size
 from posemap_ros.dataset.image_size import is_scaled
 from posemap_ros.dataset.listed_files import frame_name
+from posemap_ros.dataset.name_order import in_name_order
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 
 # COLMAP's guess of a focal length, where nothing is known: of the longer side.
@@ -43,7 +44,7 @@ def read(root: Path, camera: Camera | None = None) -> PosedImages:
     Raises:
         DatasetError: there are none, or they cannot be of this camera.
     """
-    paths = sorted(_paths(root))
+    paths = sorted(_paths(root), key=lambda path: in_name_order(str(path)))
     if not paths:
         raise DatasetError(f'{root}: there are no images ({", ".join(SUFFIXES)})')
     if knows_camera(root):

@@ -26,6 +26,7 @@ from posemap_ros.dataset.listed_files import (
     read_listing,
 )
 from posemap_ros.dataset.mounts import Mounts
+from posemap_ros.dataset.name_order import in_name_order
 from posemap_ros.dataset.pose_matrix import checked_pose
 from posemap_ros.dataset.posed_images import PosedFrame, PosedImages
 from posemap_ros.support import commands
@@ -181,6 +182,9 @@ def _read_frames(root: Path, path: Path, content: dict[str, Any]) -> list[PosedF
         frame.T_world_cam[:3, 3] /= scale
         frames.append(replace(frame, T_world_cam=to_source @ frame.T_world_cam))
         entries[frame.name] = entry
+    if any(frame.stamp_ns is None for frame in frames):
+        # COLMAP's exporters list the frames as they were registered.
+        frames.sort(key=lambda frame: in_name_order(frame.name))
     cameras: dict[str, Camera] = {}  # each read once, however many frames it took
     for place, frame in enumerate(frames := leave_out_missing(frames, path)):
         values = {k: v for k, v in {**content, **entries[frame.name]}.items() if k in _INTRINSICS}

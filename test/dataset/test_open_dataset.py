@@ -78,6 +78,18 @@ def test_what_was_written_is_read(tmp_path, camera):
     assert dataset.load(3).shape == (24, 32, 3) and dataset.load(3).max() == 3
 
 
+def test_frames_without_stamps_come_in_the_order_of_their_names(tmp_path):
+    def as_exported(content):
+        for frame in content['frames']:
+            del frame['stamp_ns']
+        content['frames'] = [content['frames'][i] for i in (2, 3, 1, 0)]
+
+    edit(write_own(tmp_path), as_exported)
+    dataset = open_dataset(tmp_path)
+    assert [frame.name for frame in dataset.frames] == [f'images/{i:06d}' for i in range(4)]
+    np.testing.assert_allclose(dataset.poses, [pose(i) for i in range(4)], atol=1e-15)
+
+
 def test_the_file_is_nerfstudios(tmp_path):
     """Keys and axes as nerfstudio documents them: OpenGL, so y and z of the camera are flipped."""
     write_own(tmp_path, bag='drive.mcap')
