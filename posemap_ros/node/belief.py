@@ -67,7 +67,7 @@ class Belief:
             self._tracker.speaks_against(quick.stamp, decisive=anchor is None)
             return None, objection
         if not verifying:
-            self._tracker.speaks_for()
+            self._tracker.speaks_for(quick.stamp)
         if anchor is not None and anchor.sigma_translation_m <= quick.sigma_translation_m:
             return anchor, ''
         return quick, ''
@@ -90,7 +90,7 @@ class Belief:
                 self._tracker.speaks_against(fix.stamp)
                 return f'{objection}; waiting for another that agrees with it'
         self._anchor, self._challenger = fix, None
-        self._tracker.speaks_for()
+        self._tracker.speaks_for(fix.stamp)
         return ''
 
     def not_verified(self, stamp: float) -> None:

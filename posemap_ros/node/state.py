@@ -26,9 +26,15 @@ class StateTracker:
         self._first_against = self._last_against = 0.0
         self._decisive = False
 
-    def speaks_for(self) -> None:
-        """An image confirmed the pose."""
-        self._confirmed, self._against, self._decisive = True, 0, False
+    def speaks_for(self, stamp: float) -> None:
+        """An image of this time in seconds confirmed the pose.
+
+        What newer images say stands: verdicts take their time, and the camera may have been
+        covered meanwhile.
+        """
+        self._confirmed = True
+        if self._against == 0 or stamp >= self._first_against:
+            self._against, self._decisive = 0, False
 
     def speaks_against(self, stamp: float, decisive: bool = True) -> None:
         """An image, of this time in seconds, did not show what it should, or nothing at all.
