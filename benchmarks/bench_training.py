@@ -158,7 +158,7 @@ def measure_aprnet(data: Path, work: Path, device: str) -> dict[str, Any]:
     nerf, net, photos = untrained(build)
     recipe = replace(build.recipe.aprnet, rendering_losses_from=0.0)
     checkpoint = work / 'aprnet.pt'
-    source = ViewSource(nerf, photos, net.camera, recipe, 0, work)
+    source = ViewSource(nerf, photos, net.camera, recipe.views, 0, work)
     frames = torch.arange(len(photos))
 
     def train(steps: int) -> float:

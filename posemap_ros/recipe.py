@@ -164,6 +164,8 @@ class AprRecipe(_Checked):
     image_loss_batch: Annotated[int, Within(0, 1_000_000)] = 4
     image_loss_window: Share = 0.5
     posemap_features: Literal['pose_branch', 'trunk'] = 'pose_branch'
+    turned: Share = 0.0  # of the images, about their cameras' centres
+    turn_deg: Annotated[float, Within(0.0, 45.0)] = 12.0  # along each axis, at most
     brightness_jitter: Share = 0.2
     light_jitter: Share = 0.0
     noise: Share = 0.0

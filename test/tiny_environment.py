@@ -69,7 +69,7 @@ def photograph(
     """
     directions = camera.rays().numpy() @ T_world_cam[:3, :3].T
     origin = T_world_cam[:3, 3]
-    with np.errstate(divide='ignore'):
+    with np.errstate(divide='ignore', invalid='ignore'):
         walls = (np.sign(directions) * half_side_m - origin) / directions
     hits = origin + np.where(np.isfinite(walls), walls, np.inf).min(-1)[..., None] * directions
     stripes = 0.5 + 0.4 * np.sin(hits * (2.1, 3.3, 2.7) + hits[..., [1, 2, 0]] * (1.3, 0.7, 1.9))

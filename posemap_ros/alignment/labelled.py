@@ -19,9 +19,9 @@ from torch import Tensor
 from posemap_ros.alignment.judge import PoseErrors
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
-from posemap_ros.aprnet.examples import Examples
+from posemap_ros.aprnet.known import Known
 from posemap_ros.aprnet.network import APRNet, network_input
-from posemap_ros.aprnet.renders import PosedViews, render_posemaps
+from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
@@ -40,10 +40,15 @@ class _Seen:
     """N images as the backbone sees them, and what is to be learned of them."""
 
     deep: Tensor  # [copies, N, C, h, w] float16
-    examples: Examples
+    T_world_cam: Tensor  # [N, 4, 4]
+    depth: Tensor  # [N, cells] metres
 
     def __len__(self) -> int:
-        return len(self.examples.views)
+        return len(self.T_world_cam)
+
+    def known(self, chosen: Tensor) -> Known:
+        """What is known of those with these indices."""
+        return Known(self.T_world_cam[chosen], self.depth[chosen])
 
 
 class LabelledAligner:
@@ -109,8 +114,7 @@ class LabelledAligner:
         for seen, chosen in ((self._photos, learned), (self._views, views)):
             copies = self._draw(len(seen.deep), len(chosen))
             deep = seen.deep[copies, chosen].float()
-            known = seen.examples.known(chosen, deep.device)
-            losses.append(self._supervise(self.net.pose(deep), known))
+            losses.append(self._supervise(self.net.pose(deep), seen.known(chosen)))
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses).backward()
         torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), _MAX_GRADIENT_NORM)
@@ -139,8 +143,11 @@ class LabelledAligner:
                     inputs = add_noise(brighten(inputs, gains), noise, self._generator)
                     parts.append(self.net.backbone(inputs)[1].half())
                 copies.append(torch.cat(parts))
-        posemaps = render_posemaps(self._nerf, views.T_world_cam, self.net.camera)
-        return _Seen(torch.stack(copies), Examples(views, posemaps))
+        poses = views.T_world_cam.to(device)
+        depths = [
+            self._nerf.grid_depth(part, self.net.camera) for part in poses.split(_IMAGES_AT_ONCE)
+        ]
+        return _Seen(torch.stack(copies), poses, torch.cat(depths))
 
     def _draw(self, below: int, count: int) -> Tensor:
         return torch.randint(below, (count,), generator=self._generator)

@@ -126,13 +126,15 @@ def point_loss(
     Args:
         points, depths: predicted, [B, N, 3] in the world and [B, N], metres.
         T_world_cam: [B, 4, 4] true poses.
-        true_depths: [B, N] rendered there.
+        true_depths: [B, N] rendered there; infinite where nothing is known.
         rays: [N, 3] the cells' rays in the camera, z = 1.
         far_m: cells that show something farther away do not count.
     """
+    near = true_depths < far_m
+    true_depths = true_depths.where(near, torch.ones_like(true_depths))
     seen = true_depths[..., None] * rays
     true_points = seen @ T_world_cam[:, :3, :3].transpose(1, 2) + T_world_cam[:, None, :3, 3]
-    mask = (true_depths < far_m).float()
+    mask = near.float()
     distance = ((points - true_points).square().sum(-1) + 1e-4).sqrt()
     ratio = (depths.log() - true_depths.log()).abs()
     return ((distance + 0.5 * ratio) * mask).sum() / mask.sum().clamp_min(1.0)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
-from posemap_ros.aprnet.examples import Examples, Known
+from posemap_ros.aprnet.known import Known, know
 from posemap_ros.aprnet.losses import image_loss
 from posemap_ros.aprnet.network import APRNet, Window, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
+from posemap_ros.aprnet.turning import cells_inside, random_turns, turn_images, turn_poses
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.nerf_p.pose_branch import grid_size
 from posemap_ros.recipe import AprRecipe
@@ -84,40 +85,37 @@ class Objective:
         self._supervise = Supervision(source.nerf, net.camera, recipe, pose_error)
         self._cells = grid_size(net.camera)
         self._photos_per_step = recipe.photos_per_step(world_size())
-        self._photos = source.examples(source.photos)
         self._at_photos = source.at_photos() if recipe.loss.image > 0 else None
 
     def draw(self, index: int, generator: torch.Generator) -> Batch:
         """The batch of the step with this index, whose random choices the generator makes."""
-        recipe = self._recipe
+        recipe, source = self._recipe, self._source
         rendering = index >= recipe.rendering_losses_from * recipe.steps
         count = self._photos_per_step
         frames = self._phases.frames(index)
         photo = frames[torch.randint(len(frames), (count,), generator=generator)]
-        images, known_of_views = [self._inputs(self._photos.views, photo)], None
+        turns = self._turns(count, generator)
+        images, known_of_views = [self._turned(source.photos, photo, turns)], None
+        known = self._know(source.photos, photo, turns, rendering, generator)
         if recipe.uses_views:
-            examples = self._source.synthetic(index)
-            near = self._source.views_near(frames)
+            synthetic, near = source.synthetic(index), source.views_near(frames)
             views = share_of(recipe.batch) - count
             view = near[torch.randint(len(near), (views,), generator=generator)]
-            images.append(self._inputs(examples.views, view))
-            known_of_views = self._know(examples, view, rendering, generator)
+            turns_of_views = self._turns(views, generator)
+            images.append(self._turned(synthetic, view, turns_of_views))
+            known_of_views = self._know(synthetic, view, turns_of_views, rendering, generator)
         inputs = torch.cat(images)
         gains = random_gains(len(inputs), recipe.brightness_jitter, recipe.light_jitter, generator)
         inputs, window = brighten(inputs, gains), None
         if self._at_photos is not None and rendering:
-            pairs = min(recipe.image_loss_batch, count)
-            # A render has the exposure of its photo, and so it gets the same change: what L_image
-            # then sees between the two is only what NeRF-P shows otherwise than a camera.
-            renders = self._inputs(self._at_photos, photo[:pairs])
-            inputs = torch.cat([inputs, brighten(renders, gains[:pairs])])
+            pairs = slice(0, min(recipe.image_loss_batch, count))
+            # A render has the exposure of its photo, and so it gets the same change, and the same
+            # turn: what L_image then sees between the two is only what NeRF-P shows otherwise than
+            # a camera.
+            renders = self._turned(self._at_photos, photo[pairs], turns[pairs])
+            inputs = torch.cat([inputs, brighten(renders, gains[pairs])])
             window = Window.draw(self._cells, recipe.image_loss_window, generator, self._device)
-        return Batch(
-            add_noise(inputs, recipe.noise, generator),
-            self._know(self._photos, photo, rendering, generator),
-            known_of_views,
-            window,
-        )
+        return Batch(add_noise(inputs, recipe.noise, generator), known, known_of_views, window)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Of photos, views and features; the weights of the recipe are in them."""
@@ -144,18 +142,42 @@ class Objective:
             named['features'] = weight.image * self._compare_features(taps, batch)
         return named
 
-    def _inputs(self, views: PosedViews, index: Tensor) -> Tensor:
-        return network_input(views.images[index].to(self._device), self._net.camera)
+    def _turns(self, count: int, generator: torch.Generator) -> Tensor:
+        turns = random_turns(count, self._recipe.turned, self._recipe.turn_deg, generator)
+        return turns.to(self._device)
+
+    def _turned(self, views: PosedViews, chosen: Tensor, turns: Tensor) -> Tensor:
+        """Images with these indices as APRNet takes them, after these turns."""
+        images = network_input(views.images[chosen].to(self._device), self._net.camera)
+        return turn_images(images, turns, self._net.camera) if self._recipe.turned else images
 
     def _know(
-        self, examples: Examples, chosen: Tensor, rendering: bool, generator: torch.Generator
+        self,
+        views: PosedViews,
+        chosen: Tensor,
+        turns: Tensor,
+        rendering: bool,
+        generator: torch.Generator,
     ) -> Known:
-        """What is known of examples, with their PoseMaps on random cells if they are compared."""
-        cells = None
-        if rendering and self._recipe.loss.posemap > 0:
+        """What is known of images after these turns, with their PoseMaps on random cells if they
+        are compared.
+        """
+        recipe, cells = self._recipe, None
+        if rendering and recipe.loss.posemap > 0:
             cells = torch.randperm(self._cells[0] * self._cells[1], generator=generator)
-            cells = cells[: self._recipe.posemap_cells]
-        return examples.known(chosen, self._device, cells)
+            cells = cells[: recipe.posemap_cells].to(self._device)
+        known = know(
+            self._source.nerf,
+            turn_poses(views.T_world_cam[chosen].to(self._device), turns),
+            self._net.camera,
+            depth=recipe.loss.points > 0,
+            cells=cells,
+            features=recipe.posemap_features,
+        )
+        if known.depth is None:
+            return known
+        inside = cells_inside(turns, self._net.camera)
+        return replace(known, depth=known.depth.where(inside, torch.inf))
 
     def _compare_features(self, taps: list[Tensor], batch: Batch) -> Tensor:
         """L_image, in the window."""

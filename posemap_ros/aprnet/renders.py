@@ -1,5 +1,5 @@
-"""What NeRF-P shows at fixed poses, rendered once and kept: it does not change while APRNet
-trains.
+"""Images and where they were taken. NeRF-P's are rendered once and kept: it does not change while
+APRNet trains.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from torch import Tensor
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.support.files import atomic_write
-
-# PoseMaps rendered at once: bounds memory, costs no speed.
-POSES_AT_ONCE = 64
 
 
 class InvalidRenders(ValueError):
@@ -64,15 +61,6 @@ class PosedViews:
             ) from error
 
 
-@dataclass
-class PoseMaps:
-    """PoseMaps at N poses on all cells of a camera's stride-16 grid, in main memory."""
-
-    features: Tensor  # [N, cells, channels] float16
-    opacity: Tensor  # [N, cells] float16
-    depth: Tensor  # [N, cells] float32, metres
-
-
 @torch.no_grad()
 def render_views(
     nerf: NeRFP,
@@ -91,28 +79,3 @@ def render_views(
         image.copy_((rgb * 255.0).round().to(torch.uint8))
         advance()
     return PosedViews(images, T_world_cam.cpu())
-
-
-@torch.no_grad()
-def render_posemaps(
-    nerf: NeRFP, T_world_cam: Tensor, camera: Camera, features: str = 'pose_branch'
-) -> PoseMaps:
-    """PoseMaps at poses [N, 4, 4] on the whole grid of a camera; see `NeRFP.posemap`."""
-    device = next(nerf.parameters()).device
-    kept: PoseMaps | None = None
-    for start in range(0, len(T_world_cam), POSES_AT_ONCE):
-        part = slice(start, start + POSES_AT_ONCE)
-        seen = nerf.posemap(T_world_cam[part].to(device), camera, features=features)
-        if kept is None:
-            count, (cells, channels) = len(T_world_cam), seen.features.shape[1:]
-            kept = PoseMaps(
-                torch.empty(count, cells, channels, dtype=torch.float16),
-                torch.empty(count, cells, dtype=torch.float16),
-                torch.empty(count, cells),
-            )
-        kept.features[part] = seen.features
-        kept.opacity[part] = seen.opacity
-        kept.depth[part] = seen.depth
-    if kept is None:
-        raise ValueError('there is no pose to render a PoseMap at')
-    return kept

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.examples import Known
+from posemap_ros.aprnet.known import Known
 from posemap_ros.aprnet.losses import point_loss, pose_loss, posemap_loss, spread_loss
 from posemap_ros.aprnet.network import Prediction
 from posemap_ros.camera import Camera

@@ -1,6 +1,4 @@
-"""Where APRNet's training takes NeRF-P's views from, and the PoseMaps that its losses compare
-with.
-"""
+"""Where APRNet's training takes NeRF-P's views from."""
 
 from __future__ import annotations
 
@@ -10,13 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.examples import Examples
-from posemap_ros.aprnet.renders import PosedViews, render_posemaps, render_views
+from posemap_ros.aprnet.renders import PosedViews, render_views
 from posemap_ros.aprnet.viewpoints import draw_views
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
-from posemap_ros.recipe import AprRecipe
+from posemap_ros.recipe import ViewsRecipe
 from posemap_ros.support.distributed import is_first, wait_for_all
 from posemap_ros.support.progress import progress_bar
 
@@ -29,7 +26,7 @@ class ViewSource:
         nerf: frozen.
         photos: that APRNet is trained on.
         grid_camera: APRNet's input camera.
-        recipe: of the views and of the losses that need them.
+        recipe: of the views.
         seed: of the poses that are drawn.
         folder: where the renders are kept.
     """
@@ -39,40 +36,28 @@ class ViewSource:
         nerf: NeRFP,
         photos: PosedViews,
         grid_camera: Camera,
-        recipe: AprRecipe,
+        recipe: ViewsRecipe,
         seed: int,
         folder: Path,
     ) -> None:
         self.nerf, self.photos, self.recipe = nerf, photos, recipe
         self.grid_camera, self.seed, self.folder = grid_camera, seed, folder
-        self.camera = grid_camera.with_shorter_side(recipe.views.image_height)
+        self.camera = grid_camera.with_shorter_side(recipe.image_height)
         self.histograms = luma_histogram(photos.images)
         self._round = -1
-        self._synthetic: Examples
-
-    def examples(self, views: PosedViews) -> Examples:
-        """Images together with the PoseMaps at their poses, if a loss compares with those."""
-        loss = self.recipe.loss
-        if loss.posemap == 0 and loss.points == 0:
-            return Examples(views, None)
-        return Examples(
-            views,
-            render_posemaps(
-                self.nerf, views.T_world_cam, self.grid_camera, self.recipe.posemap_features
-            ),
-        )
+        self._synthetic: PosedViews
 
     def at_photos(self) -> PosedViews:
         """What NeRF-P shows where the photos were taken, in their exposure."""
         return self._kept('photos', lambda: (self.photos.T_world_cam, self.histograms))
 
-    def synthetic(self, step: int) -> Examples:
+    def synthetic(self, step: int) -> PosedViews:
         """The synthetic views (RVS) that are trained on in a step."""
-        redraw = self.recipe.views.redraw_steps
+        redraw = self.recipe.redraw_steps
         number = step // redraw if redraw else 0
         if number != self._round:
-            views = self._kept(f'views_{number:03d}', lambda: self._draw(number))
-            self._round, self._synthetic = number, self.examples(views)
+            self._synthetic = self._kept(f'views_{number:03d}', lambda: self._draw(number))
+            self._round = number
             # Only the round in use is kept: there can be hundreds.
             if is_first():
                 (self.folder / f'views_{number - 1:03d}.safetensors').unlink(missing_ok=True)
@@ -80,16 +65,15 @@ class ViewSource:
 
     def views_near(self, photos: Tensor) -> Tensor:
         """Indices of the synthetic views that were drawn near the photos with these indices."""
-        rounds = torch.arange(self.recipe.views.each(len(self.photos)))[:, None]
+        rounds = torch.arange(self.recipe.each(len(self.photos)))[:, None]
         return (photos + rounds * len(self.photos)).flatten()
 
     def _draw(self, number: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(self.seed * 7919 + number)
-        views = self.recipe.views
         poses = draw_views(
             self.nerf,
-            self.photos.T_world_cam.repeat(views.each(len(self.photos)), 1, 1),
-            views,
+            self.photos.T_world_cam.repeat(self.recipe.each(len(self.photos)), 1, 1),
+            self.recipe,
             self.grid_camera,
             generator,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from posemap_ros.aprnet.renders import POSES_AT_ONCE
 from posemap_ros.camera import Camera
 from posemap_ros.geometry import perturb_poses
 from posemap_ros.nerf_p.nerf_p import NeRFP, PoseMap
@@ -18,6 +17,8 @@ MIN_OPACITY = 0.8
 MAX_SHARE_TOO_CLOSE = 0.3
 _BLOCKED = 0.5  # opacity of a wall on the way
 _TRIES = 5
+# Looked from at once: bounds memory, costs no speed.
+_POSES_AT_ONCE = 64
 
 
 @torch.no_grad()
@@ -44,7 +45,7 @@ def draw_views(
     for _ in range(_TRIES):
         candidates = perturb_poses(T_world_cam[left], reach, recipe.max_rotation_deg, generator)
         good = torch.empty(len(left), dtype=torch.bool)
-        for part in torch.arange(len(left)).split(POSES_AT_ONCE):
+        for part in torch.arange(len(left)).split(_POSES_AT_ONCE):
             here, there = T_world_cam[left[part]].to(device), candidates[part].to(device)
             shown = shows_scene(nerf.posemap(there, grid_camera), nerf.scene.near_m)
             good[part] = (shown & way_is_free(nerf, here[:, :3, 3], there[:, :3, 3])).cpu()

@@ -63,7 +63,7 @@ def train_aprnet_stage(
     net.backbone.load_imagenet(build.backbone_weights)
     net = net.to(build.device, memory_format=torch.channels_last)
     photos = PosedViews(build.images(build.network_camera), build.poses)
-    source = ViewSource(nerf, photos, net.camera, recipe, build.seed_of_nerf, renders)
+    source = ViewSource(nerf, photos, net.camera, recipe.views, build.seed_of_nerf, renders)
     phases = build.phases(recipe.steps)
     told = folder / 'held_out.yaml'
 

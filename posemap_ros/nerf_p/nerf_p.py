@@ -164,22 +164,36 @@ class NeRFP(nn.Module, ABC):
             features: 'pose_branch', or 'trunk' for the field's own last feature in its place
                 (NeRFMap, table 5a).
         """
-        grid = grid_rays(camera, T_world_cam.device).to(T_world_cam.dtype)
-        if cells is not None:
-            grid = grid[cells]
-        directions = grid @ T_world_cam[:, :3, :3].transpose(1, 2)
-        origins = T_world_cam[:, None, :3, 3].expand_as(directions)
-        size, directions = directions.shape[:2], directions.reshape(-1, 3)
-        samples = self.sample(origins.reshape(-1, 3), directions)
+        samples, directions = self._sample_grid(T_world_cam, camera, cells)
+        size = len(T_world_cam), -1
         if features == 'trunk':
             rendered = composite(samples.weights, self.field.feature(samples.hidden))
         else:
             rendered = self.pose_features(samples, directions)
         return PoseMap(
-            rendered.reshape(*size, -1),
+            rendered.reshape(*size, rendered.shape[-1]),
             samples.weights.sum(-1).reshape(size),
             median_depth(samples).reshape(size),
         )
+
+    def grid_depth(self, T_world_cam: Tensor, camera: Camera) -> Tensor:
+        """The depth of `posemap` alone, [B, N], for a fraction of the work."""
+        samples, _ = self._sample_grid(T_world_cam, camera)
+        return median_depth(samples).reshape(len(T_world_cam), -1)
+
+    def _sample_grid(
+        self, T_world_cam: Tensor, camera: Camera, cells: Tensor | None = None
+    ) -> tuple[RaySamples, Tensor]:
+        """Samples of the rays of `posemap`, one pose after the other, and their directions [B * N,
+        3].
+        """
+        grid = grid_rays(camera, T_world_cam.device).to(T_world_cam.dtype)
+        if cells is not None:
+            grid = grid[cells]
+        directions = grid @ T_world_cam[:, :3, :3].transpose(1, 2)
+        origins = T_world_cam[:, None, :3, 3].expand_as(directions)
+        directions = directions.reshape(-1, 3)
+        return self.sample(origins.reshape(-1, 3), directions), directions
 
     def pose_features(self, samples: RaySamples, directions: Tensor) -> Tensor:
         """Rendered pose features [R, 256] of sampled rays with directions [R, 3]."""

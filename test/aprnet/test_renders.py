@@ -10,7 +10,6 @@ from tiny_environment import CAMERA, circle_of_poses
 from posemap_ros.aprnet.renders import (
     InvalidRenders,
     PosedViews,
-    render_posemaps,
     render_views,
 )
 from posemap_ros.environment import Environment
@@ -35,17 +34,6 @@ def test_views_are_what_nerf_p_shows(nerf: NeRFP, tmp_path: Path) -> None:
     views.save(tmp_path / 'views.safetensors')
     again = PosedViews.load(tmp_path / 'views.safetensors')
     assert all(torch.equal(a, b) for a, b in zip(vars(views).values(), vars(again).values()))
-
-
-@pytest.mark.parametrize('features', ['pose_branch', 'trunk'])
-def test_posemaps_are_rendered_in_parts(nerf: NeRFP, monkeypatch, features: str) -> None:
-    monkeypatch.setattr('posemap_ros.aprnet.renders.POSES_AT_ONCE', 4)
-    kept = render_posemaps(nerf, POSES, CAMERA, features)
-    with torch.no_grad():
-        whole = nerf.posemap(POSES, CAMERA, features=features)
-    assert torch.allclose(kept.features.float(), whole.features, atol=1e-3, rtol=1e-2)
-    assert torch.allclose(kept.opacity.float(), whole.opacity, atol=1e-3)
-    assert torch.allclose(kept.depth, whole.depth)
 
 
 @pytest.mark.parametrize('damage', ['', 'text', 'other tensors'])

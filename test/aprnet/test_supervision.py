@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_environment import CAMERA, RECIPE, circle_of_poses
 
-from posemap_ros.aprnet.examples import Known
+from posemap_ros.aprnet.known import Known
 from posemap_ros.aprnet.network import Prediction
 from posemap_ros.aprnet.supervision import Supervision
 from posemap_ros.environment import Environment

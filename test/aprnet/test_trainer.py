@@ -48,7 +48,7 @@ def train(nerf: NeRFP, tmp_path_factory: pytest.TempPathFactory) -> Train:
         if recipe not in done:
             folder = tmp_path_factory.mktemp('aprnet')
             (folder / 'renders').mkdir()
-            source = ViewSource(nerf, PHOTOS, CAMERA, recipe, 0, folder / 'renders')
+            source = ViewSource(nerf, PHOTOS, CAMERA, recipe.views, 0, folder / 'renders')
             phases = Phases(torch.arange(9), torch.arange(9, 12), recipe.steps)
             path = folder / 'aprnet.pt'
             train_aprnet(untrained(), source, phases, recipe, 0, path, lambda: None)

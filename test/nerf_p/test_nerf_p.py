@@ -97,6 +97,7 @@ def test_posemap_cells_are_the_strided_pixels(nerf: NeRFP) -> None:
     assert torch.allclose(grid.features[1], again, atol=1e-4)
     some = nerf.posemap(POSES[:2], CAMERA, torch.tensor([7, 2]))
     assert torch.allclose(some.features, grid.features[:, [7, 2]], atol=1e-5)
+    assert torch.allclose(nerf.grid_depth(POSES[:2], CAMERA), grid.depth, rtol=1e-5)
 
 
 def test_a_nerfmap_renders_the_fields_own_feature(nerf: NeRFP) -> None:
