@@ -274,7 +274,9 @@ class Recipe(_Checked):
         nerf, apr = self.nerf_p, self.aprnet
         return dataclasses.replace(
             self,
-            nerf_p=dataclasses.replace(nerf, steps=round(more * nerf.steps)),
+            nerf_p=dataclasses.replace(
+                nerf, steps=round(more * nerf.steps), pose_steps=round(more * nerf.pose_steps)
+            ),
             aprnet=dataclasses.replace(apr, steps=round(more * apr.steps)),
         )
 

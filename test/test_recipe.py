@@ -113,7 +113,7 @@ def test_larger_scenes_take_more_steps() -> None:
     flat = fast.for_scene(2 * fast.enough_for_m)
     assert flat.nerf_p.steps == 2 * fast.nerf_p.steps
     assert flat.aprnet.steps == 2 * fast.aprnet.steps
-    assert flat.nerf_p.pose_steps == fast.nerf_p.pose_steps
+    assert flat.nerf_p.pose_steps == 2 * fast.nerf_p.pose_steps
     assert fast.for_scene(1000.0).aprnet.steps == 4 * fast.aprnet.steps
     paper = load_recipe('paper_outdoor')
     assert paper.for_scene(100.0) is paper

@@ -61,11 +61,17 @@ class PoseDecoder(nn.Module):
     """PoseMap -> pose. It only exists to train the pose branch, and stays off the robot.
 
     The paper's decoder (1536-256-128-12) on the flattened map has 118 M weights in its first layer
-    at 240x320; each cell is reduced to 16 channels first here.
+    at 240x320; each cell is reduced to 16 channels first here. Positions are learned in radii of
+    the scene, so that a street is no harder than a room.
+
+    Args:
+        cells: of the grid on which PoseMaps are rendered.
+        radius_m: of the scene.
     """
 
-    def __init__(self, cells: int) -> None:
+    def __init__(self, cells: int, radius_m: float) -> None:
         super().__init__()
+        self._radius_m = radius_m
         self.layers = nn.Sequential(
             nn.Linear(POSEMAP_CHANNELS, 16),
             nn.Flatten(),
@@ -79,13 +85,13 @@ class PoseDecoder(nn.Module):
         )
 
     def forward(self, posemap: Tensor) -> tuple[Tensor, Tensor]:
-        """PoseMap [B, N, 256] -> raw rotation [B, 3, 3] and position [B, 3], in the scene's
-        frame.
+        """PoseMap [B, N, 256] -> raw rotation [B, 3, 3] and position [B, 3] in radii, in the
+        scene's frame.
         """
         out = self.layers(posemap)
         return out[:, :9].reshape(-1, 3, 3), out[:, 9:]
 
     def pose(self, posemap: Tensor) -> Tensor:
-        """PoseMap [B, N, 256] -> pose [B, 4, 4] in the scene's frame."""
+        """PoseMap [B, N, 256] -> pose [B, 4, 4] in the scene's frame, metres."""
         rotation, position = self(posemap)
-        return make_pose(project_to_so3(rotation), position)
+        return make_pose(project_to_so3(rotation), self._radius_m * position)

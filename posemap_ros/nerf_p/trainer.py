@@ -88,7 +88,8 @@ def train_pose_branch(
     device = next(nerf.parameters()).device
     nerf.requires_grad_(False)
     nerf.pose_branch.requires_grad_(True)
-    decoder = PoseDecoder(math.prod(grid_size(grid_camera))).to(device)
+    cells, radius_m = math.prod(grid_size(grid_camera)), nerf.scene.radius_m
+    decoder = PoseDecoder(cells, radius_m).to(device)
     parameters = [*nerf.pose_branch.parameters(), *decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=recipe.pose_learning_rate, fused=True)
     T_scene_world = invert_pose(nerf.scene.T_world_scene).to(device)
@@ -97,7 +98,7 @@ def train_pose_branch(
         true = T_scene_world @ poses
         rotation, position = decoder(nerf.posemap(poses, grid_camera).features)
         loss = (rotation - true[:, :3, :3]).square().sum((1, 2)).mean()
-        return loss + (position - true[:, :3, 3]).square().sum(1).mean()
+        return loss + (position - true[:, :3, 3] / radius_m).square().sum(1).mean()
 
     losses = data_parallel(pose_loss, nerf.pose_branch, decoder)
 
