@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from posemap_ros.aprnet.turning import cells_inside, turn_poses
 from posemap_ros.camera import Camera
 from posemap_ros.nerf_p.nerf_p import NeRFP
 
@@ -35,24 +36,30 @@ class Known:
 def know(
     nerf: NeRFP,
     T_world_cam: Tensor,
+    turns: Tensor,
     camera: Camera,
     *,
     depth: bool,
     cells: Tensor | None = None,
     features: str = 'pose_branch',
 ) -> Known:
-    """Look at the place from poses [B, 4, 4].
+    """Look at the place from poses [B, 4, 4] after turns [B, 3, 3] on the spot, which their images
+    have undergone.
 
     Args:
         nerf: the place.
-        T_world_cam: on its device.
+        T_world_cam, turns: on its device.
         camera: APRNet's input camera, whose grid is looked at.
         depth: whether to see how far away things are, on all cells.
         cells: [M] on which the PoseMap is rendered; None: it is not.
         features: of the PoseMap, see `NeRFP.posemap`.
     """
-    posemap = None
+    poses = turn_poses(T_world_cam, turns)
+    depths = posemap = None
+    if depth:
+        inside = cells_inside(turns, camera)
+        depths = nerf.grid_depth(poses, camera).where(inside, torch.inf)
     if cells is not None:
-        seen = nerf.posemap(T_world_cam, camera, cells, features)
+        seen = nerf.posemap(poses, camera, cells, features)
         posemap = KnownPoseMap(cells, seen.features, seen.opacity)
-    return Known(T_world_cam, nerf.grid_depth(T_world_cam, camera) if depth else None, posemap)
+    return Known(poses, depths, posemap)

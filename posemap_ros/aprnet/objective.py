@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from posemap_ros.aprnet.losses import image_loss
 from posemap_ros.aprnet.network import APRNet, Window, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
-from posemap_ros.aprnet.turning import cells_inside, random_turns, turn_images, turn_poses
+from posemap_ros.aprnet.turning import random_turns, turn_images
 from posemap_ros.aprnet.view_source import ViewSource
 from posemap_ros.nerf_p.pose_branch import grid_size
 from posemap_ros.recipe import AprRecipe
@@ -166,18 +166,15 @@ class Objective:
         if rendering and recipe.loss.posemap > 0:
             cells = torch.randperm(self._cells[0] * self._cells[1], generator=generator)
             cells = cells[: recipe.posemap_cells].to(self._device)
-        known = know(
+        return know(
             self._source.nerf,
-            turn_poses(views.T_world_cam[chosen].to(self._device), turns),
+            views.T_world_cam[chosen].to(self._device),
+            turns,
             self._net.camera,
             depth=recipe.loss.points > 0,
             cells=cells,
             features=recipe.posemap_features,
         )
-        if known.depth is None:
-            return known
-        inside = cells_inside(turns, self._net.camera)
-        return replace(known, depth=known.depth.where(inside, torch.inf))
 
     def _compare_features(self, taps: list[Tensor], batch: Batch) -> Tensor:
         """L_image, in the window."""
