@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.sift_map import PHOTOS, SiftMap, build_sift_map
 from posemap_ros.dataset import PosedImages, open_part
-from posemap_ros.dataset.errors import DatasetError
+from posemap_ros.dataset.image_io import write_image
 from posemap_ros.evaluation.errors import rotation_error_deg, translation_error_m
 from posemap_ros.localizer import Localizer
 from posemap_ros.support.command_line import run_stage
@@ -114,21 +114,36 @@ def folder_megabytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6
 
 
-def make_map(train: PosedImages, path: Path | None) -> tuple[SiftMap, float]:
+def without_distortion(part: PosedImages, folder: Path) -> PosedImages:
+    """Frames as one camera without distortion would have taken them, in a folder if they are not
+    so already: the reference knows no others.
+    """
+    camera = part.camera.undistorted()
+    if all(part.camera_of(i) == camera for i in range(len(part))):
+        return part
+    folder.mkdir()
+    frames = []
+    for index, frame in enumerate(part.frames):
+        path = folder / f'{index:06d}.png'
+        write_image(path, part.load_as(index, camera))
+        frames.append(replace(frame, path=path, camera=camera))
+    return PosedImages.of(folder, frames)
+
+
+def make_map(train: PosedImages, path: Path | None, folder: Path) -> tuple[SiftMap, float]:
     """The reference's map, from the file if it is there; and its size on disk in MB."""
-    with tempfile.TemporaryDirectory(prefix='bench_peer_') as folder:
-        if path is None:
-            path = Path(folder) / 'map.npz'
-        if not path.exists():
-            started = time.process_time(), time.time()
-            sift_map = build_sift_map(train, Path(folder), threads=1)
-            sift_map.save(path)
-            print(
-                f'SIFT map of {len(train)} photos: {len(sift_map.points)} points seen '
-                f'{len(sift_map.point_of)} times, made in {time.time() - started[1]:.0f} s, '
-                f'of the processor {time.process_time() - started[0]:.0f} s'
-            )
-        return SiftMap.load(path), path.stat().st_size / 1e6
+    path = path or folder / 'map.npz'
+    if not path.exists():
+        started = time.process_time(), time.time()
+        photos = without_distortion(train, folder / 'photos')
+        sift_map = build_sift_map(photos, folder, threads=1)
+        sift_map.save(path)
+        print(
+            f'SIFT map of {len(train)} photos: {len(sift_map.points)} points seen '
+            f'{len(sift_map.point_of)} times, made in {time.time() - started[1]:.0f} s, '
+            f'of the processor {time.process_time() - started[0]:.0f} s'
+        )
+    return SiftMap.load(path), path.stat().st_size / 1e6
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -138,13 +153,6 @@ def run(arguments: argparse.Namespace) -> None:
     pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
     train = open_part(arguments.data, 'train')
     queries = open_part(arguments.queries or arguments.data, 'test')
-    for part in (train, queries):
-        one = all(part.camera_of(i) == part.camera for i in range(len(part)))
-        if part.camera.distortion or not one:
-            raise DatasetError(
-                f'{part.root}: the reference takes images of one camera without distortion; '
-                'extract_bag and convert_dataset write such'
-            )
     localizer = Localizer(arguments.environment, 'cpu', threads=1)
     verifier = Verifier.of(localizer.environment)
 
@@ -157,7 +165,7 @@ def run(arguments: argparse.Namespace) -> None:
         return found.T_map_cam if found.verified else None
 
     def peer(index: int) -> np.ndarray | None:
-        found = sift_map.localize(images[index], queries.camera, arguments.photos)
+        found = sift_map.localize(flat[index], pinhole.camera, arguments.photos)
         return None if found is None else found[0]
 
     images = [queries.load(index) for index in range(len(queries))]
@@ -167,9 +175,12 @@ def run(arguments: argparse.Namespace) -> None:
         print(f'{arguments.environment} has no landmarks: map_landmarks makes them')
     else:
         rows.append(measure('verified', queries, verified, megabytes))
-    sift_map, megabytes = make_map(train, arguments.map)
-    name = f'SIFT, {arguments.photos} photos'
-    rows.append(measure(name, queries, peer, megabytes))
+    with tempfile.TemporaryDirectory(prefix='bench_peer_') as folder:
+        sift_map, megabytes = make_map(train, arguments.map, Path(folder))
+        pinhole = without_distortion(queries, Path(folder) / 'queries')
+        flat = [pinhole.load(index) for index in range(len(pinhole))]
+        name = f'SIFT, {arguments.photos} photos'
+        rows.append(measure(name, queries, peer, megabytes))
     print_table(rows)
 
 

@@ -1,13 +1,17 @@
 """The figures that bench_peer compares by, on errors that were made up."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_environment import CAMERA, make_tiny_dataset
+
+from posemap_ros.dataset import open_dataset
 
 pytest.importorskip('pycolmap')
 
-from benchmarks.bench_peer import print_table, row  # noqa: E402
+from benchmarks.bench_peer import print_table, row, without_distortion  # noqa: E402
 
 
 def test_a_row_counts_against_all_frames():
@@ -25,3 +29,14 @@ def test_a_method_without_poses_has_a_row(capsys):
     assert found.poses == found.off == 0 and math.isnan(found.median_m)
     print_table([found])
     assert '0 of 3' in capsys.readouterr().out
+
+
+def test_the_reference_is_given_images_without_distortion(tmp_path):
+    lens = replace(CAMERA, distortion_model='plumb_bob', distortion=(-0.1, 0.0, 0.0, 0.0, 0.0))
+    bent = replace(open_dataset(make_tiny_dataset(tmp_path / 'bent', 3)), camera=lens)
+    bent = replace(bent, frames=tuple(replace(frame, camera=lens) for frame in bent.frames))
+    flat = without_distortion(bent, tmp_path / 'flat')
+    assert flat.camera == CAMERA and flat.names == bent.names
+    assert np.array_equal(flat.poses, bent.poses)
+    assert np.array_equal(flat.load(1), bent.load_as(1, CAMERA))
+    assert without_distortion(flat, tmp_path / 'again') is flat
