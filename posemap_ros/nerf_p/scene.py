@@ -30,7 +30,7 @@ class SceneFrame:
         centre: mean training pose ``T_world_scene`` as 16 numbers, row-major.
         radius_m: half the side of the cube, aligned with that pose, in which space is linear. It
             holds all training cameras and a margin. Outside, space is contracted, so that the far
-            field stays finite; most of the scene lies within twice the radius.
+            field stays finite; half of what is seen, at least, lies within twice the radius.
         near_m: depth of a ray's first sample.
         middle_m: depth of a ray's middle sample: evenly spaced before, evenly in disparity behind.
             Most of what is seen lies about there or before it.
@@ -72,10 +72,11 @@ class SceneFrame:
         radius = max(farthest * margin, MIN_RADIUS_M)
         near, middle = _NEAR * radius, radius
         if points is not None and depths is not None:
-            radius = max(radius, float(reach(points).quantile(0.9)) / 2.0)
+            # Half of them: what lies on the horizon would make all that is near too coarse.
+            radius = max(radius, float(reach(points).quantile(0.5)) / 2.0)
             # The half, because the very nearest is out of focus, smooth, or not seen twice.
             near = min(_NEAR * radius, float(depths.quantile(0.01)) / 2.0)
-            middle = min(radius, float(depths.quantile(0.9)))
+            middle = min(radius, float(depths.quantile(0.9)), 2.0 * float(depths.quantile(0.5)))
         return cls(tuple(centre.flatten().tolist()), radius, near, middle)
 
     @classmethod

@@ -74,10 +74,10 @@ def test_points_of_a_room_that_was_driven_through_change_nothing(scene: SceneFra
 
 
 def test_far_points_enlarge_the_cube_and_near_ones_bring_samples_closer() -> None:
-    """By hand: the 90th percentile at 30 m lies at two radii; half the nearest percent is near."""
+    """By hand: half of them, up to 30 m, lie within two radii; half the nearest percent is near."""
     poses = torch.from_numpy(circle_of_poses(12, radius_m=2.0))
     centre = SceneFrame.from_poses(poses).T_world_scene[:3, 3]
-    points = centre + torch.linspace(0.0, 100.0 / 3.0, 1001)[:, None] * torch.ones(3)
+    points = centre + torch.linspace(0.0, 60.0, 1001)[:, None] * torch.ones(3)
     depths = torch.linspace(0.2, 10.2, 1001)
     scene = SceneFrame.from_poses(poses, points, depths)
     turn = scene.T_world_scene[:3, :3].abs().sum(0).max()  # of the diagonal, seen along an axis
@@ -87,6 +87,18 @@ def test_far_points_enlarge_the_cube_and_near_ones_bring_samples_closer() -> Non
     depths = scene.spacing_to_depth(torch.tensor([0.0, 0.25, 0.5, 1.0]))
     expected = [0.15, (0.15 + 9.2) / 2, 9.2, 100 * scene.radius_m]
     assert depths.tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_horizon_does_not_make_what_is_near_coarse() -> None:
+    """A terrace above a town: four points of ten are some hundred metres away."""
+    poses = torch.from_numpy(circle_of_poses(12, radius_m=2.0))
+    alone = SceneFrame.from_poses(poses)
+    depths = torch.cat([torch.linspace(1.0, 5.0, 600), torch.linspace(100.0, 500.0, 400)])
+    points = alone.T_world_scene[:3, 3] + depths[:, None] * torch.tensor([0.0, 0.0, 1.0])
+    scene = SceneFrame.from_poses(poses, points, depths)
+    assert scene.radius_m == alone.radius_m and scene.middle_m == scene.radius_m
+    near = SceneFrame.from_poses(poses, points, depths / 4.0)
+    assert near.middle_m == pytest.approx(2.0 * float(depths.quantile(0.5)) / 4.0)
 
 
 def test_what_is_stored_is_read_and_what_was_stored_before_still_is(scene: SceneFrame) -> None:
