@@ -284,4 +284,4 @@ def _measure_noise(photos: _Photos, sightings: Sightings) -> tuple[float, float]
     if sure.sum() < 100:
         return sigma_px, 1.0
     errors = np.abs(placed.depths - well_seen.depths)[sure] * 1e3 / well_seen.depth_sigmas[sure]
-    return sigma_px, float(np.clip(np.quantile(errors, 0.68), 0.1, 10.0))
+    return sigma_px, float(np.clip(np.quantile(errors, 0.68), 0.1, 1e3))
