@@ -74,7 +74,7 @@ def test_points_of_a_room_that_was_driven_through_change_nothing(scene: SceneFra
 
 
 def test_far_points_enlarge_the_cube_and_near_ones_bring_samples_closer() -> None:
-    """By hand: half of them, up to 30 m, are within two radii; half the nearest percent is near."""
+    """By hand: half of them, up to 30 m, are within two radii; near is half the first percent."""
     poses = torch.from_numpy(circle_of_poses(12, radius_m=2.0))
     centre = SceneFrame.from_poses(poses).T_world_scene[:3, 3]
     points = centre + torch.linspace(0.0, 60.0, 1001)[:, None] * torch.ones(3)
