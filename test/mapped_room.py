@@ -18,6 +18,7 @@ class RoomField(nn.Module):
     """The room as a field that was learned almost perfectly: 2 % too near."""
 
     chunk_rays = 1000
+    depth_share = 0.98
 
     def __init__(self):
         super().__init__()
@@ -25,7 +26,7 @@ class RoomField(nn.Module):
 
     def sample(self, origins, directions, generator=None):
         to_walls = (torch.sign(directions) * self.half_size - origins) / directions
-        depth = to_walls.amin(dim=-1, keepdim=True) * 0.98
+        depth = to_walls.amin(dim=-1, keepdim=True) * self.depth_share
         depths = depth * torch.tensor([0.5, 0.99, 1.0, 1.01, 2.0])
         weights = torch.tensor([0.0, 0.2, 0.6, 0.2, 0.0]).expand_as(depths)
         points = origins[:, None] + depths[..., None] * directions[:, None]

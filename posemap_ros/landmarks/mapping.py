@@ -280,7 +280,7 @@ def _measure_noise(photos: _Photos, sightings: Sightings) -> tuple[float, float]
     usual = np.median(placed.errors_px / np.sqrt(degrees_of_freedom)) / 1.177
     sigma_px = float(np.clip(usual, 0.3 * pixel, 4.0 * pixel))
     sigmas = np.sqrt(np.linalg.eigvalsh(placed.covariances)[:, -1])[track]
-    sure = sigmas < _SURE_DEPTH * well_seen.depths
+    sure = sigmas < _SURE_DEPTH * placed.depths
     if sure.sum() < 100:
         return sigma_px, 1.0
     errors = np.abs(placed.depths - well_seen.depths)[sure] * 1e3 / well_seen.depth_sigmas[sure]

@@ -22,7 +22,8 @@ class Visibility:
     Attributes:
         directions: [L, 3] float32, unit vectors from landmarks to where they were seen from.
         distances: [L] float32, from how far, metres.
-        reach: from how far landmarks are usually seen, metres.
+        reach: from how far landmarks are usually seen, metres, or the nearer ones of a place that
+            looks out on a horizon.
         scale: what lengths that suit a room are multiplied by here.
     """
 
@@ -44,7 +45,9 @@ class Visibility:
         self.directions = directions.astype(np.float32)
         distances = np.bincount(seen, weights=np.log(length), minlength=len(landmarks)) / count
         self.distances = np.exp(distances).astype(np.float32)
-        self.reach = float(np.median(self.distances))
+        # A horizon says nothing about where one is, however many landmarks lie there.
+        near, usual = np.quantile(self.distances, (0.25, 0.5))
+        self.reach = float(min(usual, 2.0 * near))
         # A pixel that is a centimetre wide two metres away is ten centimetres wide at twenty:
         # where all things are far away, no pose can be as exact as in a room, nor needs to be.
         # And where the unit of length is arbitrary, only this says what is far.

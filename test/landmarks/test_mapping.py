@@ -56,6 +56,21 @@ def test_landmarks_lie_on_the_walls_as_surely_as_they_say(landmarks):
     assert np.median(off_the_walls(landmarks.seen_points)) < 0.03
 
 
+class NearField(RoomField):
+    """A field that learned nothing: it paints what is seen close before the camera."""
+
+    depth_share = 0.2
+
+
+def test_a_field_that_is_wrong_everywhere_is_not_believed(dataset, net, tmp_path):
+    landmarks = map_landmarks(dataset, NearField(), net, RECIPE, tmp_path)
+    views = np.bincount(landmarks.seen, minlength=len(landmarks))
+    distance = off_the_walls(landmarks.points)
+    assert (views >= 3).sum() > 300
+    assert np.median(distance[views >= 3]) < 0.01
+    assert np.mean(distance < 3 * landmarks.sigmas) > 0.9
+
+
 def test_each_photo_sees_its_landmarks_where_they_are(landmarks, dataset):
     camera = landmarks.camera
     for photo, T_world_cam in enumerate(dataset.poses):

@@ -38,6 +38,14 @@ def test_reach_is_the_median_distance_from_which_landmarks_are_seen(room):
     assert Visibility(room).reach == pytest.approx(np.median(distances), rel=1e-5)
 
 
+def test_a_horizon_does_not_count(room):
+    far = replace(room, points=room.points.copy())
+    far.points[::3] *= 100.0
+    far.points[1::3] *= 100.0
+    assert Visibility(far).reach < 2.5 * Visibility(room).reach
+    assert Visibility(far).scale == pytest.approx(1.0, abs=0.5)
+
+
 def test_views_differ_by_as_much_in_any_unit(room):
     T = room.T_world_cam[2]
     shift, turn = Visibility(room).apart(T)
