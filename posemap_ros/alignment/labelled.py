@@ -19,18 +19,16 @@ from torch import Tensor
 from posemap_ros.alignment.judge import PoseErrors
 from posemap_ros.alignment.rehearsal import Rehearsal
 from posemap_ros.aprnet.augmentation import add_noise, brighten, random_gains
-from posemap_ros.aprnet.known import Known, know
+from posemap_ros.aprnet.known import Known
 from posemap_ros.aprnet.network import APRNet, network_input
 from posemap_ros.aprnet.renders import PosedViews
 from posemap_ros.aprnet.supervision import Supervision
-from posemap_ros.aprnet.turning import random_turns, turn_images
 from posemap_ros.nerf_p.exposure import luma_histogram
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.recipe import Recipe
 
 _IMAGES_AT_ONCE = 16
-_CHANGED = 1  # copies of each image beside the one that is as it is
-_AS_IT_IS = 0.0, 0.0, 0.0, 0.0
+_CHANGED = 2  # copies of each image, the first as it is
 _WARMUP_STEPS = 20
 _MAX_GRADIENT_NORM = 10.0
 # The learning rate decays to this share of itself.
@@ -42,15 +40,15 @@ class _Seen:
     """N images as the backbone sees them, and what is to be learned of them."""
 
     deep: Tensor  # [copies, N, C, h, w] float16
-    T_world_cam: Tensor  # [copies, N, 4, 4]
-    depth: Tensor  # [copies, N, cells] metres
+    T_world_cam: Tensor  # [N, 4, 4]
+    depth: Tensor  # [N, cells] metres
 
     def __len__(self) -> int:
-        return self.deep.shape[1]
+        return len(self.T_world_cam)
 
-    def known(self, copies: Tensor, chosen: Tensor) -> Known:
-        """What is known of these copies of those with these indices."""
-        return Known(self.T_world_cam[copies, chosen], self.depth[copies, chosen])
+    def known(self, chosen: Tensor) -> Known:
+        """What is known of those with these indices."""
+        return Known(self.T_world_cam[chosen], self.depth[chosen])
 
 
 class LabelledAligner:
@@ -86,8 +84,7 @@ class LabelledAligner:
         self._nerf, self._generator = nerf, generator
         self._recipe = labelled = recipe.alignment.labelled
         apr = recipe.aprnet
-        self._changes = apr.turned, apr.brightness_jitter, apr.light_jitter, apr.noise
-        self._turn_deg = apr.turn_deg
+        self._changes = apr.brightness_jitter, apr.light_jitter, apr.noise
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         self.net.head.requires_grad_(True)
         self._supervise = Supervision(nerf, net.camera, recipe.aprnet)
@@ -117,7 +114,7 @@ class LabelledAligner:
         for seen, chosen in ((self._photos, learned), (self._views, views)):
             copies = self._draw(len(seen.deep), len(chosen))
             deep = seen.deep[copies, chosen].float()
-            losses.append(self._supervise(self.net.pose(deep), seen.known(copies, chosen)))
+            losses.append(self._supervise(self.net.pose(deep), seen.known(chosen)))
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses).backward()
         torch.nn.utils.clip_grad_norm_(self.net.head.parameters(), _MAX_GRADIENT_NORM)
@@ -135,23 +132,22 @@ class LabelledAligner:
     @torch.no_grad()
     def _see(self, views: PosedViews, *other_looks: PosedViews) -> _Seen:
         """Run the backbone on all that images look like, as they are, and changed."""
-        device, camera = next(self.net.parameters()).device, self.net.camera
+        device = next(self.net.parameters()).device
         copies = []
         for look in (views, *other_looks):
-            for turned, brightness, light, noise in (_AS_IT_IS, *[self._changes] * _CHANGED):
-                seen = []
-                for part in torch.arange(len(look)).split(_IMAGES_AT_ONCE):
-                    turns = random_turns(len(part), turned, self._turn_deg, self._generator)
-                    turns, images = turns.to(device), look.images[part].to(device)
-                    inputs = turn_images(network_input(images, camera), turns, camera)
+            for brightness, light, noise in ((0.0, 0.0, 0.0), *[self._changes] * (_CHANGED - 1)):
+                parts = []
+                for images in look.images.split(_IMAGES_AT_ONCE):
+                    inputs = network_input(images.to(device), self.net.camera)
                     gains = random_gains(len(inputs), brightness, light, self._generator)
                     inputs = add_noise(brighten(inputs, gains), noise, self._generator)
-                    deep = self.net.backbone(inputs)[1].half()
-                    poses = look.T_world_cam[part].to(device)
-                    known = know(self._nerf, poses, turns, camera, depth=True)
-                    seen.append((deep, known.T_world_cam, known.depth))
-                copies.append([torch.cat(column) for column in zip(*seen)])
-        return _Seen(*[torch.stack(column) for column in zip(*copies)])
+                    parts.append(self.net.backbone(inputs)[1].half())
+                copies.append(torch.cat(parts))
+        poses = views.T_world_cam.to(device)
+        depths = [
+            self._nerf.grid_depth(part, self.net.camera) for part in poses.split(_IMAGES_AT_ONCE)
+        ]
+        return _Seen(torch.stack(copies), poses, torch.cat(depths))
 
     def _draw(self, below: int, count: int) -> Tensor:
         return torch.randint(below, (count,), generator=self._generator)
