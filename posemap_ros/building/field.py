@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -15,9 +17,13 @@ from posemap_ros.environment import make_nerf_p
 from posemap_ros.geometry import rotation_error_deg, translation_error
 from posemap_ros.nerf_p.nerf_p import NeRFP
 from posemap_ros.nerf_p.photo_rays import PhotoRays
-from posemap_ros.nerf_p.trainer import psnr, train_pose_branch, train_render_branch
+from posemap_ros.nerf_p.trainer import depth_off, psnr, train_pose_branch, train_render_branch
 from posemap_ros.stereo.photo_depths import PhotoDepths, measure_depths
 from posemap_ros.support.device import out_of_memory_means
+
+_logger = logging.getLogger(__name__)
+
+_LARGEST_DEPTH_OFF = 0.3  # where nothing was learned it is 0.8, in a room 0.02
 
 
 @out_of_memory_means(
@@ -34,7 +40,10 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     told = folder / 'held_out.yaml'
 
     def judge() -> None:
-        keep_figures(told, {'held_out_psnr_db': psnr(nerf, photos, phases.held_out)})
+        figures = {'held_out_psnr_db': psnr(nerf, photos, phases.held_out)}
+        if math.isfinite(off := depth_off(nerf, photos, phases.held_out)):
+            figures['held_out_depth_off'] = off
+        keep_figures(told, figures)
 
     train_render_branch(nerf, photos, phases, recipe, seed, folder / 'views.pt', judge)
     decoder = train_pose_branch(
@@ -53,8 +62,16 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
         features = nerf.posemap(unseen, build.network_camera).features
         decoded = scene.T_world_scene.to(build.device) @ decoder.pose(features)
     metres, degrees = translation_error(decoded, unseen), rotation_error_deg(decoded, unseen)
+    figures = kept_figures(told)
+    if (off := figures.get('held_out_depth_off', 0.0)) > _LARGEST_DEPTH_OFF:
+        _logger.warning(
+            f'NeRF-P is off by {100 * off:.0f} % of how far away things are, in the median of photos that '
+            'it was not trained on: views of it teach the network little, and landmarks rest on '
+            'parallax alone. Is there a fault in the data (check_dataset)? Else take more photos, '
+            'or raise nerf_p.steps in the recipe'
+        )
     return nerf, {
-        **kept_figures(told),
+        **figures,
         'posemap_decoded_median_translation_m': float(metres.median()),
         'posemap_decoded_median_rotation_deg': float(degrees.median()),
     }

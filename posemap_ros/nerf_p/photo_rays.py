@@ -75,3 +75,7 @@ class PhotoRays:
     def pose_and_histogram(self, photo: int) -> tuple[Tensor, Tensor]:
         """Pose [4, 4] and luma histogram [10] of a photo."""
         return self._poses[photo], self._histograms[photo]
+
+    def depth_of(self, photo: int) -> Tensor:
+        """The depths [h, w] that were measured in a photo, metres; 0 where unknown."""
+        return self._depths[photo].reshape(self.camera.height, self.camera.width)

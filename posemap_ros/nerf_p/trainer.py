@@ -135,6 +135,20 @@ def psnr(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> float
 
 
 @torch.no_grad()
+def depth_off(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> float:
+    """By what share of the depths that were measured in photos with these indices, or at most so
+    many of them, NeRF-P is off in the median; NaN where none were measured.
+    """
+    off = []
+    for photo in chosen[:: max(1, len(chosen) // most)].tolist():
+        pose, histogram = photos.pose_and_histogram(photo)
+        measured = photos.depth_of(photo)
+        rendered = nerf.render_view(pose, photos.camera, histogram).depth
+        off.append(((rendered - measured).abs() / measured)[measured > 0])
+    return float(torch.cat(off).median())
+
+
+@torch.no_grad()
 def show_held_out(nerf: NeRFP, photos: PhotoRays, held_out: Tensor) -> dict[str, float | Tensor]:
     """What TensorBoard shows of photos that are not trained on: how well they are rendered, and
     one of them beside its render and the depth there [H, 3 W, 3].

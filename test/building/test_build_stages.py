@@ -164,6 +164,17 @@ def test_a_folder_in_use_is_not_overwritten_unasked(data: Path, tmp_path: Path) 
     assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['thesis.txt']
 
 
+@pytest.mark.parametrize('off', [0.9, 0.1, float('nan')])
+def test_a_field_that_is_wrong_everywhere_is_told(
+    data: Path, tmp_path: Path, monkeypatch, caplog, off: float
+) -> None:
+    monkeypatch.setattr(field, 'depth_off', lambda *arguments: off)
+    run = prepare_build(data, RECIPE, work_folder(tmp_path / 'out'), device='cpu')
+    _, figures = field.train_nerf_p(run)
+    assert ('is off by 90 %' in caplog.text) is (off == 0.9)
+    assert figures.get('held_out_depth_off') == (None if off != off else off)
+
+
 def test_a_run_stopped_while_it_judges_its_last_step_is_not_lost(
     data: Path, tmp_path: Path, monkeypatch
 ) -> None:

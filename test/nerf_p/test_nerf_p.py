@@ -1,5 +1,6 @@
 """NeRF-P: what it renders, where its gradients go, and that it learns a scene that is known."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from posemap_ros.nerf_p.nerf_p import NeRFP, view_rays
 from posemap_ros.nerf_p.photo_rays import PhotoRays
 from posemap_ros.nerf_p.pose_branch import PoseBranch
 from posemap_ros.nerf_p.scene import SceneFrame
-from posemap_ros.nerf_p.trainer import train_pose_branch, train_render_branch
+from posemap_ros.nerf_p.trainer import depth_off, train_pose_branch, train_render_branch
 from posemap_ros.recipe import MlpRecipe, NerfRecipe
 from posemap_ros.stereo.photo_depths import PhotoDepths
 from posemap_ros.training_phases import Phases
@@ -294,6 +295,18 @@ def test_pixels_that_the_lens_did_not_see_are_no_data(tmp_path: Path) -> None:
     rays = photos.draw(torch.arange(2), 2000, torch.Generator().manual_seed(0))
     assert 1000 < len(rays.rgb) < 1400  # 19 x 24 of 24 x 32 are seen
     assert torch.allclose(rays.rgb, torch.tensor(200 / 255.0))
+
+
+def test_how_far_depths_are_off(nerf: NeRFP) -> None:
+    camera = CAMERA.resized(16, 12)
+    images, histogram = torch.zeros(3, 12, 16, 3, dtype=torch.uint8), torch.full((10,), 0.1)
+    with torch.no_grad():
+        shown = torch.stack([nerf.render_view(p, camera, histogram).depth for p in POSES[:3]])
+    depths = PhotoDepths(1.25 * shown, torch.ones_like(shown))
+    depths.depth[:, :6] = 0.0  # unknown
+    photos = rays_of(images, POSES[:3], camera, depths)
+    assert depth_off(nerf, photos, torch.arange(3)) == pytest.approx(0.2, abs=1e-3)
+    assert math.isnan(depth_off(nerf, rays_of(images, POSES[:3], camera), torch.arange(3)))
 
 
 def test_where_a_sample_is_can_be_seen_in_the_posemap(recipe: NerfRecipe) -> None:
