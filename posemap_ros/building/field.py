@@ -65,10 +65,10 @@ def train_nerf_p(build: Build) -> tuple[NeRFP, dict[str, float]]:
     figures = kept_figures(told)
     if (off := figures.get('held_out_depth_off', 0.0)) > _LARGEST_DEPTH_OFF:
         _logger.warning(
-            f'NeRF-P is off by {100 * off:.0f} % of how far away things are, in the median of photos that '
-            'it was not trained on: views of it teach the network little, and landmarks rest on '
-            'parallax alone. Is there a fault in the data (check_dataset)? Else take more photos, '
-            'or raise nerf_p.steps in the recipe'
+            f'NeRF-P is off by {100 * off:.0f} % of how far away things are, in the median of '
+            'photos that it was not trained on: its views teach the network little, and landmarks '
+            'rest on parallax alone. Is there a fault in the data (check_dataset)? Else take more '
+            'photos, or raise nerf_p.steps in the recipe'
         )
     return nerf, {
         **figures,
