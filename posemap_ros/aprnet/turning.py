@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from posemap_ros.camera import Camera
-from posemap_ros.nerf_p.pose_branch import POSEMAP_STRIDE
+from posemap_ros.nerf_p.pose_branch import grid_rays
 
 
 def random_turns(count: int, share: float, degrees: float, generator: torch.Generator) -> Tensor:
@@ -38,7 +38,8 @@ def turn_images(images: Tensor, R_cam_turned: Tensor, camera: Camera) -> Tensor:
     """Images [B, 3, H, W] of ``camera`` after these turns [B, 3, 3], black where they do not
     reach.
     """
-    places, _ = _places(R_cam_turned, camera, 1)
+    rays = camera.rays().reshape(-1, 3).to(R_cam_turned)
+    places, _ = _places(R_cam_turned, rays, camera)
     places = places.reshape(len(images), camera.height, camera.width, 2).to(images)
     turned = F.grid_sample(images, places, mode='bilinear', align_corners=False)
     return turned.contiguous(memory_format=torch.channels_last)
@@ -46,14 +47,13 @@ def turn_images(images: Tensor, R_cam_turned: Tensor, camera: Camera) -> Tensor:
 
 def cells_inside(R_cam_turned: Tensor, camera: Camera) -> Tensor:
     """Which cells of the turned cameras' stride-16 grid the images show: [B, N] bool."""
-    return _places(R_cam_turned, camera, POSEMAP_STRIDE)[1]
+    return _places(R_cam_turned, grid_rays(camera, R_cam_turned.device), camera)[1]
 
 
-def _places(R_cam_turned: Tensor, camera: Camera, stride: int) -> tuple[Tensor, Tensor]:
-    """Where in the images the turned cameras' pixels are [B, N, 2], in halves of the sides from
-    their middle; and whether that is inside [B, N].
+def _places(R_cam_turned: Tensor, rays: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
+    """Where in the images rays [N, 3] of the turned cameras arrive [B, N, 2], in halves of the
+    sides from their middle; and whether that is inside [B, N].
     """
-    rays = camera.rays(stride).reshape(-1, 3).to(R_cam_turned)
     x, y, z = (rays @ R_cam_turned.transpose(1, 2)).unbind(-1)
     ahead = z > 1e-3
     z = z.where(ahead, torch.ones_like(z))

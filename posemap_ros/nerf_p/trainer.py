@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from posemap_ros.camera import Camera
 from posemap_ros.geometry import invert_pose, perturb_poses
-from posemap_ros.nerf_p.nerf_p import NeRFP
+from posemap_ros.nerf_p.nerf_p import NeRFP, View
 from posemap_ros.nerf_p.photo_rays import PhotoRays
 from posemap_ros.nerf_p.pose_branch import PoseDecoder, grid_size
 from posemap_ros.recipe import NerfRecipe
@@ -127,10 +127,9 @@ def psnr(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> float
     their peak signal-to-noise ratios, dB.
     """
     ratios = []
-    for photo in chosen[:: max(1, len(chosen) // most)].tolist():
-        pose, histogram = photos.pose_and_histogram(photo)
-        rendered = nerf.render_view(pose, photos.camera, histogram).rgb.cpu()
-        ratios.append(-10.0 * (rendered - photos.images[photo] / 255.0).square().mean().log10())
+    for photo, view in _views_at(nerf, photos, chosen, most):
+        error = view.rgb.cpu() - photos.images[photo] / 255.0
+        ratios.append(-10.0 * error.square().mean().log10())
     return float(torch.stack(ratios).mean())
 
 
@@ -140,12 +139,19 @@ def depth_off(nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int = 8) -> 
     many of them, NeRF-P is off in the median; NaN where none were measured.
     """
     off = []
+    for photo, view in _views_at(nerf, photos, chosen, most):
+        measured = photos.depth_of(photo)
+        off.append(((view.depth - measured).abs() / measured)[measured > 0])
+    return float(torch.cat(off).median())
+
+
+def _views_at(
+    nerf: NeRFP, photos: PhotoRays, chosen: Tensor, most: int
+) -> Iterator[tuple[int, View]]:
+    """About so many of the photos with these indices, evenly chosen, each with NeRF-P's view."""
     for photo in chosen[:: max(1, len(chosen) // most)].tolist():
         pose, histogram = photos.pose_and_histogram(photo)
-        measured = photos.depth_of(photo)
-        rendered = nerf.render_view(pose, photos.camera, histogram).depth
-        off.append(((rendered - measured).abs() / measured)[measured > 0])
-    return float(torch.cat(off).median())
+        yield photo, nerf.render_view(pose, photos.camera, histogram)
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ class StateTracker:
         covered meanwhile.
         """
         self._confirmed = True
-        if self._against == 0 or stamp >= self._first_against:
+        if stamp >= self._first_against:
             self._against, self._decisive = 0, False
 
     def speaks_against(self, stamp: float, decisive: bool = True) -> None:
