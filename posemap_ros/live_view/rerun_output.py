@@ -55,10 +55,13 @@ def _serve(stream: rr.RecordingStream) -> str:
         open_browser=_has_screen(),
         web_port=web_port,
         ws_port=data_port,
-        default_blueprint=blueprint(),
         server_memory_limit=_KEPT_FOR_LATER,
         recording=stream,
     )
+    # Not by serve_web itself: Rerun 0.22 holds Python's lock there until its server's thread is
+    # done with what it was given, and that thread needs the lock to let go of the blueprint's
+    # arrays. One start in ten stood still.
+    rr.send_blueprint(blueprint(), make_active=False, make_default=True, recording=stream)
     return f'http://localhost:{web_port}?url=ws://localhost:{data_port}'
 
 

@@ -116,7 +116,7 @@ def test_a_file_holds_what_happened(
     np.testing.assert_allclose(np.stack(path), landmarks.T_world_cam[:, :3, 3], atol=1e-6)
 
 
-def test_a_browser_gets_a_page_with_all_that_it_needs(start_view):
+def test_a_browser_gets_a_page_with_all_that_it_needs(start_view, tmp_path):
     with socket.socket() as other:  # something else is where the view would be
         with suppress(OSError):  # and was there before this test
             other.bind(('', 9090))
@@ -128,6 +128,7 @@ def test_a_browser_gets_a_page_with_all_that_it_needs(start_view):
     assert 're_viewer.js' in page
     with urllib.request.urlopen(f'{address.split("?")[0]}/re_viewer_bg.wasm', timeout=30) as wasm:
         assert wasm.read(4) == b'\0asm'
+    assert 'make_default: true' in received(address.split('?url=')[1], tmp_path / 'received.rrd')
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_SECONDS) == 0
 
@@ -142,6 +143,22 @@ def test_without_rerun_the_way_out_is_one_sentence():
     )
     assert done.returncode == 1
     assert done.stderr.count('\n') == 1 and 'pip install rerun-sdk' in done.stderr
+
+
+def received(address, file):
+    """What a viewer gets at an address, printed: until it has got the layout of the page."""
+    rerun = [sys.executable, '-m', 'rerun']
+    viewer = subprocess.Popen([*rerun, address, '--save', str(file)])
+
+    def printed():
+        done = subprocess.run([*rerun, 'rrd', 'print', str(file)], capture_output=True, text=True)
+        return done.stdout if 'BlueprintActivationCommand' in done.stdout else ''
+
+    try:
+        return wait_until(printed, 'the layout of the page')
+    finally:
+        viewer.kill()
+        viewer.wait()
 
 
 def load(file):
