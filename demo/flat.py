@@ -11,9 +11,10 @@ from functools import partial
 
 import numpy as np
 
-from . import scene, textures
+from . import furniture, scene, textures
 from .drives import Drive
-from .scene import BLACK, DOOR_HEIGHT, DOOR_WIDTH, ROOM_Z, WHITE, Light, Parts, Thing, shifted
+from .furniture import BLACK, WHITE, Parts, shifted
+from .scene import DOOR_HEIGHT, DOOR_WIDTH, ROOM_Z, Light, Thing
 from .shapes import box, panel
 
 WALL = 0.12
@@ -157,46 +158,49 @@ def mapped_flat() -> dict[str, Thing]:
     }
     living, corridor, study = ROOMS.values()
     flat |= {
-        'window': Thing(scene.window(), -0.4, living.north, 1.6),
-        'sideboard': Thing(scene.sideboard(), -0.4, living.north - 0.24),
-        'globe': Thing(scene.globe(), -1.2, living.north - 0.25, 0.74),
-        'vase': Thing(scene.vase((0.2, 0.35, 0.65), 0.32), 0.3, living.north - 0.25, 0.74),
+        'window': Thing(furniture.window(), -0.4, living.north, 1.6),
+        'sideboard': Thing(furniture.sideboard(), -0.4, living.north - 0.24),
+        'globe': Thing(furniture.globe(), -1.2, living.north - 0.25, 0.74),
+        'vase': Thing(furniture.vase((0.2, 0.35, 0.65), 0.32), 0.3, living.north - 0.25, 0.74),
         'rug': Thing([(box(2.6, 1.9, 0.012, fit=True), 'rug')], -0.6, 2.25, yaw=-4),
-        'table': Thing(scene.table(), -0.6, 2.3, yaw=-3),
-        'chair north': Thing(scene.chair('stripes'), -0.75, 2.87, yaw=5),
-        'chair south': Thing(scene.chair('mustard'), -0.4, 1.72, yaw=176),
-        'chair west': Thing(scene.chair('plaid'), -1.42, 2.25, yaw=85),
-        'bowl': Thing(scene.vase((0.7, 0.3, 0.2), 0.18), -0.8, 2.4, 0.74),
-        'table plant': Thing(scene.plant(rng, 0.4, 16, (0.2, 0.35, 0.55)), -0.25, 2.3, 0.74),
-        'bookshelf': Thing(scene.bookshelf(rng), living.west + 0.18, 2.4, yaw=90),
-        'big plant': Thing(scene.plant(rng, 1.2, 30), -2.75, 3.75),
-        'sofa': Thing(scene.sofa(), living.east - 0.47, 2.45, yaw=-90),
-        'floor lamp': Thing(scene.floor_lamp(), 2.95, 3.85),
-        'carton': Thing(scene.carton(), 2.95, 0.85, yaw=-80),
+        'table': Thing(furniture.table(), -0.6, 2.3, yaw=-3),
+        'chair north': Thing(furniture.chair('stripes'), -0.75, 2.87, yaw=5),
+        'chair south': Thing(furniture.chair('mustard'), -0.4, 1.72, yaw=176),
+        'chair west': Thing(furniture.chair('plaid'), -1.42, 2.25, yaw=85),
+        'bowl': Thing(furniture.vase((0.7, 0.3, 0.2), 0.18), -0.8, 2.4, 0.74),
+        'table plant': Thing(furniture.plant(rng, 0.4, 16, (0.2, 0.35, 0.55)), -0.25, 2.3, 0.74),
+        'bookshelf': Thing(furniture.bookshelf(rng), living.west + 0.18, 2.4, yaw=90),
+        'big plant': Thing(furniture.plant(rng, 1.2, 30), -2.75, 3.75),
+        'sofa': Thing(furniture.sofa(), living.east - 0.47, 2.45, yaw=-90),
+        'floor lamp': Thing(furniture.floor_lamp(), 2.95, 3.85),
+        'carton': Thing(furniture.carton(), 2.95, 0.85, yaw=-80),
         'wall shelf': Thing(
-            [(box(1.1, 0.2, 0.03), 'oak'), *shifted(scene.books(rng, 0.7, 0.25), x=-0.1, z=0.03)],
+            [
+                (box(1.1, 0.2, 0.03), 'oak'),
+                *shifted(furniture.books(rng, 0.7, 0.25), x=-0.1, z=0.03),
+            ],
             -1.6,
             living.south + 0.1,
             1.5,
             180,
         ),
-        'clock': Thing(scene.clock(), 0.9, living.south, 2.05, 180),
-        'front door': Thing(scene.door(), corridor.east, -0.235, yaw=-90),
+        'clock': Thing(furniture.clock(), 0.9, living.south, 2.05, 180),
+        'front door': Thing(furniture.door(), corridor.east, -0.235, yaw=-90),
         'runner': Thing([(box(3.4, 0.8, 0.01, fit=True), 'runner')], 0.1, -0.2, yaw=1),
-        'coats': Thing(scene.coats(), -0.5, corridor.north, 1.75),
+        'coats': Thing(furniture.coats(), -0.5, corridor.north, 1.75),
         'bench': Thing(
             [
-                *scene.table(0.9, 0.28, 0.42, 'walnut'),
+                *furniture.table(0.9, 0.28, 0.42, 'walnut'),
                 (box(0.25, 0.2, 0.16).moved(-0.25, z=0.42), 'teal'),
             ],
             0.7,
             corridor.south + 0.16,
         ),
-        'corridor plant': Thing(scene.plant(rng, 0.7, 20, (0.75, 0.72, 0.65)), -2.95, 0.1),
+        'corridor plant': Thing(furniture.plant(rng, 0.7, 20, (0.75, 0.72, 0.65)), -2.95, 0.1),
         'bed': Thing(bed(), study.west + 0.53, study.south + 1.05, yaw=180),
-        'desk': Thing(scene.desk(), -0.9, study.south + 0.36, yaw=180),
-        'desk chair': Thing(scene.chair('teal', 'oak'), -0.8, -3.4, yaw=15),
-        'study window': Thing(scene.window(1.5, 1.2), study.east, -2.7, 1.65, -90),
+        'desk': Thing(furniture.desk(), -0.9, study.south + 0.36, yaw=180),
+        'desk chair': Thing(furniture.chair('teal', 'oak'), -0.8, -3.4, yaw=15),
+        'study window': Thing(furniture.window(1.5, 1.2), study.east, -2.7, 1.65, -90),
         'trunk': Thing(
             [
                 (box(0.8, 0.42, 0.42), 'card'),
@@ -207,8 +211,8 @@ def mapped_flat() -> dict[str, Thing]:
             -2.3,
             yaw=-90,
         ),
-        'study shelf': Thing(scene.bookshelf(rng, 1.2, 1.5, 4), -0.1, study.north - 0.17),
-        'study plant': Thing(scene.plant(rng, 1.3, 30, (0.3, 0.3, 0.32)), 0.7, -3.7),
+        'study shelf': Thing(furniture.bookshelf(rng, 1.2, 1.5, 4), -0.1, study.north - 0.17),
+        'study plant': Thing(furniture.plant(rng, 1.3, 30, (0.3, 0.3, 0.32)), 0.7, -3.7),
     }
     # The study's door stands open, its hinge at the frame.
     leaf = [
@@ -254,7 +258,7 @@ def mapped_flat() -> dict[str, Thing]:
             'east': (room.east, along, -90),
             'west': (room.west, along, 90),
         }[wall]
-        flat[f'picture {texture}'] = Thing(scene.framed(texture, width, height), x, y, z, yaw)
+        flat[f'picture {texture}'] = Thing(furniture.framed(texture, width, height), x, y, z, yaw)
     return flat
 
 
@@ -273,8 +277,8 @@ def later_flat() -> dict[str, Thing]:
         'trunk': dict(y=-2.45, yaw=-84),
     }.items():
         flat[name] = replace(flat[name], **change)
-    flat['parcel'] = Thing(scene.carton(0.4, 0.3, 0.25), 2.85, -0.68, yaw=20)
-    flat['mug'] = Thing(scene.mug((0.15, 0.4, 0.7)), -0.9, 2.4, 0.74)
+    flat['parcel'] = Thing(furniture.carton(0.4, 0.3, 0.25), 2.85, -0.68, yaw=20)
+    flat['mug'] = Thing(furniture.mug((0.15, 0.4, 0.7)), -0.9, 2.4, 0.74)
     flat['backpack'] = Thing(
         [(box(0.32, 0.18, 0.42).moved(roll=-8), (0.5, 0.12, 0.1))], 2.9, 1.0, yaw=-60
     )
