@@ -31,8 +31,10 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 
 # How many photos are localized, spread over all. Others whose views differ by less are left out:
 # they were taken moments before or after, or by another camera of the robot, which is nearer than
-# a later drive gets. Of the distance to what they see, plus radians.
-_LOCALIZED, _APART = 80, 0.25
+# a later drive gets. Of the distance to what they see, plus radians. By turns so and so much: a
+# drive is now nearer to the photos, now farther, and where poses drift its errors go with that, as
+# do the solver's; from one distance alone they would be taken for a floor.
+_LOCALIZED, _APART = 80, (0.25, 0.12)
 _WRONG_M, _WRONG_DEG = 0.25, 10.0  # metres of a room, as below
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
@@ -151,8 +153,9 @@ def _held_out(landmarks: LandmarkMap, visibility: Visibility) -> Iterator[tuple[
     for number in range(localized):
         photo = int((number + 0.5) * count / localized)
         apart = np.add(*visibility.apart(landmarks.T_world_cam[photo]))
-        if apart.max() >= _APART:
-            yield photo, np.flatnonzero(apart < _APART)
+        least = _APART[number % len(_APART)]
+        if apart.max() >= least:
+            yield photo, np.flatnonzero(apart < least)
 
 
 def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]:

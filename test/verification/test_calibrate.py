@@ -100,17 +100,29 @@ def test_of_a_place_seen_from_afar_nothing_is_known_to_the_centimetre(room):
         assert found.floor_m == pytest.approx(floor_m, rel=1e-5)
 
 
-@pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 0), (30, 30), (450, 80)])
+@pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 1), (30, 30), (450, 80)])
 def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
     room, photos, localized
 ):
-    """Where there are others far enough from each; the first two of the drive are not."""
+    """Where there are others far enough from each; the first two of the drive are for one of them."""
     landmarks, _ = room
     some = landmarks.of_photos(np.arange(photos) % len(landmarks.T_world_cam))
     placed = replace(some, T_world_cam=drive(photos))
     held_out = list(_held_out(placed, Visibility(placed)))
     assert len({photo for photo, _ in held_out}) == len(held_out) == localized
     assert all(photo in left_out and len(left_out) < photos for photo, left_out in held_out)
+
+
+def test_photos_are_localized_from_near_and_from_far_by_turns(room):
+    """How far it is to the nearest that is left, where many lie close to each other."""
+    landmarks, _ = room
+    placed = replace(landmarks.of_photos(np.zeros(450, int)), T_world_cam=drive(450))
+    nearest = []
+    for photo, left_out in _held_out(placed, Visibility(placed)):
+        apart = np.add(*Visibility(placed).apart(placed.T_world_cam[photo]))
+        nearest.append(np.delete(apart, left_out).min())
+    assert min(nearest[::2]) >= 0.25
+    assert all(0.12 <= gap < 0.25 for gap in nearest[1::2])
 
 
 def test_what_another_camera_took_from_there_is_left_out_too(room):
