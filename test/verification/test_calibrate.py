@@ -104,7 +104,7 @@ def test_of_a_place_seen_from_afar_nothing_is_known_to_the_centimetre(room):
 def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
     room, photos, localized
 ):
-    """Where there are others far enough from each; the first two of the drive are for one of them."""
+    """Where there are others far enough: of the drive's first two, for one of them."""
     landmarks, _ = room
     some = landmarks.of_photos(np.arange(photos) % len(landmarks.T_world_cam))
     placed = replace(some, T_world_cam=drive(photos))
