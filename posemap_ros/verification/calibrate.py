@@ -34,7 +34,7 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 # a later drive gets. Of the distance to what they see, plus radians. By turns so and so much: a
 # drive is now nearer to the photos, now farther, and where poses drift its errors go with that, as
 # do the solver's; from one distance alone they would be taken for a floor.
-_LOCALIZED, _APART = 80, (0.25, 0.12)
+_LOCALIZED, _APART = 160, (0.25, 0.12)
 _WRONG_M, _WRONG_DEG = 0.25, 10.0  # metres of a room, as below
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's

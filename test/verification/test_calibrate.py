@@ -100,7 +100,7 @@ def test_of_a_place_seen_from_afar_nothing_is_known_to_the_centimetre(room):
         assert found.floor_m == pytest.approx(floor_m, rel=1e-5)
 
 
-@pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 1), (30, 30), (450, 80)])
+@pytest.mark.parametrize(('photos', 'localized'), [(1, 0), (2, 1), (30, 30), (450, 160)])
 def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
     room, photos, localized
 ):
