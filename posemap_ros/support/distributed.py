@@ -6,6 +6,7 @@ Without torchrun every function here does nothing, and one process is the whole 
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ def process_group() -> Iterator[None]:
     try:
         yield
     finally:
+        # What averaged gradients keeps the group's threads alive, and is in reference cycles.
+        # Where such a thread outlives the interpreter, gloo aborts the process at its very end.
+        gc.collect()
         distributed.destroy_process_group()
 
 

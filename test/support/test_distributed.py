@@ -45,7 +45,7 @@ from posemap_ros.support.distributed import data_parallel, process_group, rank, 
 from posemap_ros.support.distributed import same_for_all, world_size
 from posemap_ros.training_loop import train
 
-with process_group():
+def train_together():
     torch.manual_seed(0)
     used, unused = nn.Linear(3, 1), nn.Linear(2, 2)
     model = nn.ModuleList([used, unused])
@@ -56,10 +56,10 @@ with process_group():
         drawn.append(torch.randn(share_of(8), 3, generator=generator))
         return (used(drawn[-1]) - 1.0).square().mean()
 
-    loss = data_parallel(loss, model)
+    loss_of_all = data_parallel(loss, model)
 
     def step(index, generator):
-        value = loss(generator)
+        value = loss_of_all(generator)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
@@ -70,6 +70,9 @@ with process_group():
     assert same_for_all(('decided by', rank())) == ('decided by', 0)
     told = [world_size(), [d.tolist() for d in drawn], used.weight.tolist(), used.bias.tolist()]
     (out / f'{rank()}.json').write_text(json.dumps(told))
+
+with process_group():
+    train_together()
 """
 
 
