@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 
 Localize = Callable[[np.ndarray, Camera], 'Estimate']
 
-# How many photos are localized, spread over all. Others whose views differ by less are left out:
-# they were taken moments before or after, or by another camera of the robot, which is nearer than
-# a later drive gets. Of the distance to what they see, plus radians. By turns so and so much: a
-# drive is now nearer to the photos, now farther, and where poses drift its errors go with that, as
-# do the solver's; from one distance alone they would be taken for a floor.
+# How many photos are localized, spread over all. Others whose views differ by less are left out,
+# because a later drive does not get that near: of the distance to what they see, plus radians. By
+# turns so and so much: a drive is now nearer to the photos, now farther, and where poses drift its
+# errors go with that, as do the solver's; from one distance alone they would be taken for a floor.
 _LOCALIZED, _APART = 160, (0.25, 0.12)
+# So are this share of all before it and after it: what moments have in common (the drift of the
+# poses, a clock that is off, the shutter of a camera that turns) a later drive does not share.
+_MOMENTS = 0.02
 _WRONG_M, _WRONG_DEG = 0.25, 10.0  # metres of a room, as below
 _ELSEWHERE_DEG = 60.0  # photos turned by more show other things
 # How much a sighting says about its distance beside its direction, where rays cross at a degree's
@@ -145,17 +147,19 @@ def _estimate_elsewhere(
 def _held_out(landmarks: LandmarkMap, visibility: Visibility) -> Iterator[tuple[int, np.ndarray]]:
     """Photos to localize, and those that are left out for it, itself among them: [m] indices.
 
-    By their poses, not by their order: that says nothing where there are several cameras, or where
-    files are named at random.
+    By their poses and not by their order alone: that says little where there are several cameras,
+    or where files are named at random.
     """
     count = len(landmarks.T_world_cam)
+    order = np.arange(count)
     localized = min(_LOCALIZED, count)
     for number in range(localized):
         photo = int((number + 0.5) * count / localized)
         apart = np.add(*visibility.apart(landmarks.T_world_cam[photo]))
-        least = _APART[number % len(_APART)]
-        if apart.max() >= least:
-            yield photo, np.flatnonzero(apart < least)
+        near = apart < _APART[number % len(_APART)]
+        near |= np.abs(order - photo) <= _MOMENTS * count
+        if not near.all():
+            yield photo, np.flatnonzero(near)
 
 
 def _frames_of(landmarks: LandmarkMap, dataset: PosedImages) -> list[int | None]:

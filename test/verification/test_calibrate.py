@@ -114,15 +114,29 @@ def test_a_small_place_is_localized_photo_by_photo_and_of_a_large_one_some(
 
 
 def test_photos_are_localized_from_near_and_from_far_by_turns(room):
-    """How far it is to the nearest that is left, where many lie close to each other."""
+    """How far it is to the nearest that is left, where many lie close to each other, named at
+    random.
+    """
     landmarks, _ = room
-    placed = replace(landmarks.of_photos(np.zeros(450, int)), T_world_cam=drive(450))
+    T_world_cam = np.random.default_rng(0).permutation(drive(450))
+    placed = replace(landmarks.of_photos(np.zeros(450, int)), T_world_cam=T_world_cam)
     nearest = []
     for photo, left_out in _held_out(placed, Visibility(placed)):
         apart = np.add(*Visibility(placed).apart(placed.T_world_cam[photo]))
         nearest.append(np.delete(apart, left_out).min())
     assert min(nearest[::2]) >= 0.25
     assert all(0.12 <= gap < 0.25 for gap in nearest[1::2])
+
+
+def test_moments_before_and_after_are_left_out_wherever_the_camera_was(room):
+    """One that jumps to and fro between two places."""
+    landmarks, _ = room
+    there = np.where(np.arange(100) % 2, 20, 0)
+    jumping = replace(
+        landmarks.of_photos(np.zeros(100, int)), T_world_cam=landmarks.T_world_cam[there]
+    )
+    for photo, left_out in _held_out(jumping, Visibility(jumping)):
+        assert {photo - 1, photo + 1} & set(range(100)) <= set(left_out)
 
 
 def test_what_another_camera_took_from_there_is_left_out_too(room):
