@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from posemap_ros.building.build import Build
 from posemap_ros.building.scene import recipe_of
 from posemap_ros.support.stopwatch import format_duration
+from posemap_ros.verification.calibrate import LOCALIZED
 
 # Seconds on one core of an AMD EPYC of 2025, measured once. What counts is how they compare: as
 # soon as a stage is done, its time says how fast this machine is.
 _PHOTO_DEPTH, _FIELD_RAY, _POSEMAP_CELL = 0.17, 8.3e-5, 7.2e-5
-_VIEW_RAY, _NETWORK_PIXEL, _LANDMARK_PHOTO, _CALIBRATED_PHOTO = 1.2e-5, 7.2e-7, 0.12, 0.05
+_VIEW_RAY, _NETWORK_PIXEL, _LANDMARK_PHOTO, _CALIBRATED_PHOTO = 1.2e-5, 7.2e-7, 0.12, 0.2
 _MLP = 16.0  # times what the grid takes
 # Of its expected time, that a stage must take to tell anything: less, and it was resumed.
 _TELLS = 0.3
@@ -51,7 +52,7 @@ def stages_of(build: Build) -> list[Stage]:
             + apr.steps * apr.batch * camera.width * camera.height * _NETWORK_PIXEL,
         ),
         Stage('landmarks', mapped * _LANDMARK_PHOTO),
-        Stage('calibrating', mapped * _CALIBRATED_PHOTO),
+        Stage('calibrating', min(mapped, LOCALIZED) * _CALIBRATED_PHOTO),
     ]
 
 

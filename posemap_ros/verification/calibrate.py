@@ -33,7 +33,7 @@ Localize = Callable[[np.ndarray, Camera], 'Estimate']
 # because a later drive does not get that near: of the distance to what they see, plus radians. By
 # turns so and so much: a drive is now nearer to the photos, now farther, and where poses drift its
 # errors go with that, as do the solver's; from one distance alone they would be taken for a floor.
-_LOCALIZED, _APART = 160, (0.25, 0.12)
+LOCALIZED, _APART = 160, (0.25, 0.12)
 # So are this share of all before it and after it: what moments have in common (the drift of the
 # poses, a clock that is off, the shutter of a camera that turns) a later drive does not share.
 _MOMENTS = 0.02
@@ -152,7 +152,7 @@ def _held_out(landmarks: LandmarkMap, visibility: Visibility) -> Iterator[tuple[
     """
     count = len(landmarks.T_world_cam)
     order = np.arange(count)
-    localized = min(_LOCALIZED, count)
+    localized = min(LOCALIZED, count)
     for number in range(localized):
         photo = int((number + 0.5) * count / localized)
         apart = np.add(*visibility.apart(landmarks.T_world_cam[photo]))

@@ -135,7 +135,9 @@ def test_moments_before_and_after_are_left_out_wherever_the_camera_was(room):
     jumping = replace(
         landmarks.of_photos(np.zeros(100, int)), T_world_cam=landmarks.T_world_cam[there]
     )
-    for photo, left_out in _held_out(jumping, Visibility(jumping)):
+    held_out = list(_held_out(jumping, Visibility(jumping)))
+    assert len(held_out) == 100
+    for photo, left_out in held_out:
         assert {photo - 1, photo + 1} & set(range(100)) <= set(left_out)
 
 
